@@ -1,0 +1,5 @@
+"""`python -m dynseg`."""
+
+from dynseg.cli import main
+
+main()

@@ -1,0 +1,46 @@
+"""The command line: one subcommand per workflow rule, and `segment` and `score` for people. No science in here."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dynseg.errors import UserError
+
+# Each subcommand is a module of the same name; loading them on demand keeps `dynseg --help` free of torch.
+COMMANDS = {
+    "fetch": "Download a benchmark's archive and check it.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"dynseg.cli.{cmd_name.replace('-', '_')}")
+        return module.command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dynseg")
+def main_group() -> None:
+    """Segment images with no labels and no training set."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a UserError becomes one sentence on standard error and exit code 1."""
+    try:
+        main_group(args=arguments, prog_name="dynseg")
+    except UserError as error:
+        click.echo(f"dynseg: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,44 @@
+"""What a method is given beside the image, and what it returns."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method may need to know beside the image's pixels.
+
+    Attributes
+    ----------
+    image_id : str
+        The image's id in its dataset.
+    seed : int
+        Seed of every random choice of the method.
+    device : str
+        "cpu" or "cuda": a resolved device, never "auto".
+    """
+
+    image_id: str = ""
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """One image's result.
+
+    Attributes
+    ----------
+    labels : ndarray, (H, W), integer
+        The label map: each pixel's cluster, in any non-negative numbers.
+    history : dict of str to ndarray, (iterations,)
+        One array a quantity for methods that iterate; empty for others.
+    facts : dict of str to str, int or float
+        What else made the result (for example why the training stopped).
+    """
+
+    labels: NDArray[np.integer]
+    history: dict[str, NDArray] = field(default_factory=dict)
+    facts: dict[str, str | int | float] = field(default_factory=dict)
