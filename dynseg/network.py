@@ -1,0 +1,59 @@
+"""The paper's network (section III.A, figure 1)."""
+
+import torch
+from torch import Tensor, nn
+
+
+class SegmentationNetwork(nn.Module):
+    """(conv 3×3 → ReLU → batch norm) × M, then conv 1×1 → batch norm: one response a cluster and pixel.
+
+    Batch norm always uses the statistics of the image at hand, also in the last forward pass, as the released
+    code does; running statistics are not kept.
+
+    Parameters
+    ----------
+    components : int
+        M, the number of 3×3 components.
+    channels : int
+        p = q, the width of every layer and the largest number of clusters.
+    """
+
+    def __init__(self, components: int = 3, channels: int = 100) -> None:
+        super().__init__()
+        widths = [3, *[channels] * components]
+        self.convolutions = nn.ModuleList(
+            [nn.Conv2d(width, channels, kernel_size=3, padding=1) for width in widths[:-1]]
+            + [nn.Conv2d(widths[-1], channels, kernel_size=1)]
+        )
+        self.normalisations = nn.ModuleList(
+            nn.BatchNorm2d(channels, track_running_stats=False) for _ in self.convolutions
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the normalised response map r′.
+
+        Parameters
+        ----------
+        image : Tensor, (1, 3, H, W), float
+            RGB in [0, 1].
+
+        Returns
+        -------
+        Tensor, (1, q, H, W), float
+        """
+        features = image
+        for convolution, normalisation in zip(self.convolutions[:-1], self.normalisations[:-1], strict=True):
+            features = normalisation(torch.relu(convolution(features)))
+        return self.normalisations[-1](self.convolutions[-1](features))
+
+
+def initial_network(components: int, channels: int, seed: int) -> SegmentationNetwork:
+    """Return a network on the CPU whose initial weights depend on the seed and the shape alone.
+
+    Weights are drawn by PyTorch's default initialisation, as in all released code, so every image and every
+    method starts from the same values ("fixed to a single set of values for all methods", section IV.B). The
+    global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return SegmentationNetwork(components, channels)
