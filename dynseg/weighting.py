@@ -21,7 +21,7 @@ def scf(label_count: Tensor, mu: float) -> Tensor:
     return mu / label_count
 
 
-SCHEMES: dict[str, Callable[[Tensor, float], Tensor]] = {"fixed": fixed, "fsf": fsf, "scf": scf}
+SCHEMES: dict[str, Callable[..., Tensor]] = {"fixed": fixed, "fsf": fsf, "scf": scf}
 """Scheme by name. Each takes q′ (a tensor of shape (), the number of distinct labels in the current label map, on
 any device) and μ > 0, and returns the weight as a tensor of shape () on the same device. The comments in the
 authors' released script swap FSF and SCF; these follow the paper's equations."""

@@ -1,0 +1,71 @@
+"""The methods that label maps come from: one module each, one registry for all of them."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.errors import UserError
+from dynseg.methods.result import Context, Segmentation
+
+__all__ = ["Context", "Method", "Segmentation", "find_method", "method_names"]
+
+ENTRY_POINT_GROUP = "dynseg.methods"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as the registry knows it.
+
+    Attributes
+    ----------
+    parameters : type
+        A frozen dataclass whose fields (int, float, str, bool) are the method's parameters, with their defaults. It
+        raises UserError when it is made with values that aren't allowed.
+    segment : callable
+        From an image (H, W, 3) uint8 RGB, a `Context` and an object of `parameters` to a `Segmentation`.
+    uses_gpu : bool
+        Whether the method runs on a GPU where there is one.
+    """
+
+    parameters: type
+    segment: Callable[[NDArray[np.uint8], Context, Any], Segmentation]
+    uses_gpu: bool = False
+
+
+# Each name's module has an object `method`. Loading on demand keeps torch out of what doesn't need it.
+MODULES = {
+    "blank": "dynseg.methods.blank",
+    "cnn": "dynseg.methods.cnn",
+}
+
+
+def method_names() -> list[str]:
+    """Return the names of all methods: the built-in ones and those that installed packages add."""
+    return [*MODULES, *(point.name for point in _third_party())]
+
+
+def find_method(name: str) -> Method:
+    """Return a method by its name.
+
+    Third-party packages add methods through the entry point group "dynseg.methods": name → `Method` object.
+
+    Raises
+    ------
+    UserError
+        If there is no such method.
+    """
+    if name in MODULES:
+        return importlib.import_module(MODULES[name]).method
+    for point in _third_party():
+        if point.name == name:
+            return point.load()
+    raise UserError(f"there is no method {name!r}: use one of {', '.join(method_names())}")
+
+
+def _third_party() -> list[EntryPoint]:
+    return [point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in MODULES]

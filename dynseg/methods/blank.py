@@ -1,0 +1,28 @@
+"""The blank image: one segment. What a method that does nothing scores."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.methods import Context, Method, Segmentation
+
+
+@dataclass(frozen=True)
+class BlankParameters:
+    """The blank image has no parameters."""
+
+
+def segment(image: NDArray[np.uint8], context: Context, parameters: BlankParameters) -> Segmentation:
+    """Return a label map of a single cluster.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W, 3), uint8
+    context : Context
+    parameters : BlankParameters
+    """
+    return Segmentation(np.zeros(image.shape[:2], dtype=np.uint8))
+
+
+method = Method(BlankParameters, segment)

@@ -1,0 +1,134 @@
+"""The training loop: step, q′, weight, stop, history."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dynseg.errors import UserError
+from dynseg.network import SegmentationNetwork
+from dynseg.parameters import TrainingParameters
+from dynseg.plain_step import Observation, PlainStep, Step
+
+# How often a GPU is asked whether to stop; between two looks it is never waited for.
+GPU_LOOK_INTERVAL = 10
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves behind, beside the trained network.
+
+    Attributes
+    ----------
+    history : dict of str to ndarray, (iterations,)
+        `iteration` (from 1), `label_count` (q′), `weight`, `similarity_loss`, `continuity_loss`.
+    stopped_by : {"labels", "settled", "iterations"}
+    """
+
+    history: dict[str, NDArray]
+    stopped_by: str
+
+
+def train(
+    step: Step,
+    weighting: Callable[[Tensor], Tensor],
+    parameters: TrainingParameters,
+    refine: Callable[[Tensor], Tensor] | None = None,
+) -> Trained:
+    """Train a network on one image (sections III.A and III.B of the paper).
+
+    Parameters
+    ----------
+    step : Step
+        Holds the network and the image.
+    weighting : callable
+        From q′, a tensor (), to the weight of the continuity loss, a tensor ().
+    parameters : TrainingParameters
+    refine : callable, optional
+        From the label map (H, W) to the targets (H, W) of the similarity loss; the label map itself if missing.
+
+    Raises
+    ------
+    UserError
+        If a loss is not finite.
+    """
+    rows: list[Tensor] = []
+    learning_rate = step.learning_rate
+    stopped = torch.tensor(False)
+    earlier_labels: Tensor | None = None
+    for iteration in range(1, parameters.iterations + 1):
+        observation = step.forward()
+        weight = weighting(observation.label_count)
+        step.update(weight, refine(observation.labels) if refine else None)
+
+        few_labels = observation.label_count <= parameters.minimum_labels
+        settled = torch.zeros_like(few_labels)
+        if parameters.stop == "settled" and iteration % parameters.settled_iterations == 0:
+            if earlier_labels is not None:
+                changed = (observation.labels != earlier_labels).double().mean()
+                settled = changed < parameters.settled_share
+            earlier_labels = observation.labels.clone()
+        rows.append(_row(observation, weight, few_labels, settled))
+
+        stopped = few_labels | settled | stopped.to(few_labels.device)
+        if stopped.device.type == "cpu":
+            if stopped:
+                break
+        else:
+            # A GPU runs past the stop until it is asked; with a learning rate of 0 the network stays as it was.
+            step.learning_rate = learning_rate * ~stopped
+            if iteration % GPU_LOOK_INTERVAL == 0 and stopped:
+                break
+    return _trained(torch.stack(rows).cpu().numpy())
+
+
+def make_step(network: SegmentationNetwork, image: Tensor, parameters: TrainingParameters) -> Step:
+    """Return the step that suits the network's device: the fast one on the CPU, plain PyTorch on a GPU.
+
+    Parameters
+    ----------
+    network : SegmentationNetwork
+    image : Tensor, (3, H, W), float32
+        RGB in [0, 1], on the network's device.
+    parameters : TrainingParameters
+    """
+    if image.device.type == "cpu":
+        from dynseg.step import FastStep
+
+        kind = FastStep if parameters.step == "fast" else PlainStep
+        return kind(network, image, parameters.learning_rate, parameters.momentum)
+    torch.backends.cuda.matmul.allow_tf32 = parameters.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = parameters.precision == "tf32"
+    autocast = torch.bfloat16 if parameters.precision == "bfloat16" else None
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return PlainStep(network, image, parameters.learning_rate, parameters.momentum, autocast)
+
+
+def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: Tensor) -> Tensor:
+    losses = (observation.similarity_loss, observation.continuity_loss)
+    row = (observation.label_count, weight, *losses, few_labels, settled)
+    return torch.stack([value.to(torch.float64) for value in row])
+
+
+def _trained(rows: NDArray[np.float64]) -> Trained:
+    few_labels, settled = rows[:, 4] > 0, rows[:, 5] > 0
+    stops = few_labels | settled
+    if stops.any():
+        last = int(stops.argmax())
+        stopped_by = "labels" if few_labels[last] else "settled"
+    else:
+        last = len(rows) - 1
+        stopped_by = "iterations"
+    rows = rows[: last + 1]
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"the loss is no longer finite at iteration {int(finite.argmin()) + 1}: lower the learning rate, "
+            "or choose a mu that makes the weight of the continuity loss smaller"
+        )
+    history: dict[str, NDArray] = {"iteration": np.arange(1, len(rows) + 1), "label_count": rows[:, 0].astype(np.int64)}
+    history["weight"], history["similarity_loss"], history["continuity_loss"] = rows[:, 1:4].T.copy()
+    return Trained(history, stopped_by)
