@@ -1,0 +1,41 @@
+"""Segmentation covering (Arbeláez et al. 2011, section 3.1.3, equation 8)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.metrics.contingency import ContingencyTable, contingency_table
+from dynseg.metrics.miou import best_overlaps_of_table
+
+
+def covered_pixels_of_table(table: ContingencyTable) -> float:
+    """Return the sum over annotated segments of their area, in pixels, times their best IoU."""
+    return float(table.row_areas @ best_overlaps_of_table(table))
+
+
+def covering(annotations: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
+    """Return how well a prediction covers the annotated segments, weighted by their area.
+
+    Covered pixels and pixels are summed over the annotators before dividing, as in the BSDS benchmark; a data set's
+    covering sums them over its images too.
+
+    Parameters
+    ----------
+    annotations : ndarray, (annotators, H, W) or (H, W), integer
+        One or several annotations of an image.
+    prediction : ndarray, (H, W), integer
+        The label map.
+    void : int, optional
+        Label of the annotations' pixels that aren't scored.
+
+    Raises
+    ------
+    ValueError
+        As `contingency_table`.
+    """
+    tables = [contingency_table(each, prediction, void=void) for each in _stacked(annotations)]
+    covered = sum(covered_pixels_of_table(table) for table in tables)
+    return covered / sum(table.pixels for table in tables)
+
+
+def _stacked(annotations: NDArray) -> NDArray:
+    return annotations[np.newaxis] if annotations.ndim == 2 else annotations

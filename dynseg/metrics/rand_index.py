@@ -1,0 +1,57 @@
+"""Rand index and probabilistic Rand index (Arbeláez et al. 2011, section 3.1.2, equation 7)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.metrics.contingency import ContingencyTable, contingency_table
+
+
+def rand_index_of_table(table: ContingencyTable) -> float:
+    """Return the share of pixel pairs on which two label maps agree; 1 where there is no pair."""
+    pixels = table.pixels
+    if pixels < 2:
+        return 1.0
+    disagreements = _squared(table.row_areas) + _squared(table.column_areas) - 2 * _squared(table.counts)
+    return 1.0 - disagreements / (pixels * (pixels - 1))
+
+
+def rand_index(annotation: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
+    """Return the share of pixel pairs that both label maps join or both separate, in [0, 1].
+
+    Parameters
+    ----------
+    annotation, prediction : ndarray, (H, W), integer
+        Label maps of the same shape.
+    void : int, optional
+        Label of the annotation's pixels that aren't scored.
+
+    Raises
+    ------
+    ValueError
+        As `contingency_table`.
+    """
+    return rand_index_of_table(contingency_table(annotation, prediction, void=void))
+
+
+def probabilistic_rand_index(annotations: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
+    """Return the mean Rand index of a prediction with each of an image's annotations.
+
+    Parameters
+    ----------
+    annotations : ndarray, (annotators, H, W), integer
+        The annotations.
+    prediction : ndarray, (H, W), integer
+        The label map.
+    void : int, optional
+        Label of the annotations' pixels that aren't scored.
+
+    Raises
+    ------
+    ValueError
+        As `contingency_table`.
+    """
+    return float(np.mean([rand_index(annotation, prediction, void=void) for annotation in annotations]))
+
+
+def _squared(areas: NDArray[np.int64]) -> int:
+    return int(areas @ areas)
