@@ -1,0 +1,1 @@
+"""The paper's figures, as functions of arrays and data frames."""

@@ -1,0 +1,164 @@
+"""Finding in a results tree what a figure or the report shows of an image."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.errors import UserError
+from dynseg.figures.panels import PanelImage
+from dynseg.ground_truth import read_annotated_ids, read_segments
+from dynseg.images import read_image
+from dynseg.label_maps import read_image_ids, read_labels
+
+
+def dataset_image_ids(dataset: Path) -> list[str]:
+    """Return the image ids of a prepared dataset, in the order of its `images.txt`.
+
+    Raises
+    ------
+    UserError
+        If `dataset` isn't the directory of a prepared dataset.
+    """
+    try:
+        return (dataset / "images.txt").read_text(encoding="utf-8").split()
+    except OSError as error:
+        raise UserError(f"{dataset} has no readable images.txt: name the directory of a prepared dataset") from error
+
+
+def image_paths(dataset: Path) -> dict[str, Path]:
+    """Return the image file of every image id of a prepared dataset.
+
+    Raises
+    ------
+    UserError
+        If the directory has no `images`.
+    """
+    try:
+        return {path.stem: path for path in sorted((dataset / "images").iterdir())}
+    except OSError as error:
+        raise UserError(f"{dataset} has no readable folder images: name the directory of a prepared dataset") from error
+
+
+def locate_label_maps(sources: Iterable[Path]) -> dict[str, Path]:
+    """Return, for every image id, the label map file that holds it.
+
+    Parameters
+    ----------
+    sources : iterable of Path
+        Label map files of one method on one dataset, and directories of such files.
+
+    Raises
+    ------
+    UserError
+        If a source is missing or holds no file, or two files hold the same image.
+    """
+    located: dict[str, Path] = {}
+    for source in sources:
+        files = sorted(source.glob("*.h5")) if source.is_dir() else [source]
+        if not files:
+            raise UserError(f"{source} holds no label map file (*.h5): segment the dataset first")
+        for file in files:
+            for image_id in read_image_ids(file):
+                if image_id in located:
+                    raise UserError(f"{file} and {located[image_id]} both hold image {image_id}: delete the older one")
+                located[image_id] = file
+    return located
+
+
+def annotations(dataset: Path, image_id: str) -> list[NDArray[np.integer]]:
+    """Return the ground truth of an image, one (H, W) array an annotator; nothing where there is none."""
+    path = dataset / "ground_truth.h5"
+    if not path.exists() or image_id not in set(read_annotated_ids(path)):
+        return []
+    return list(read_segments(path, image_id))
+
+
+def finest(segmentations: Iterable[NDArray[np.integer]]) -> NDArray[np.integer] | None:
+    """Return the annotation with the most segments, the first of them on a tie; None if there is no annotation."""
+    return max(segmentations, key=lambda segments: len(np.unique(segments[segments > 0])), default=None)
+
+
+def parse_runs(runs: Sequence[str], datasets: Sequence[str]) -> dict[str, dict[str, dict[str, Path]]]:
+    """Read `LABEL[@DATASET]=PATH[,PATH...]` arguments.
+
+    Parameters
+    ----------
+    runs : sequence of str
+        Arguments of the command line; the same label may come several times. The path begins after the last `=`,
+        so that a label may have one.
+    datasets : sequence of str
+        Names of the datasets. The dataset may be left out if there is only one.
+
+    Returns
+    -------
+    dict
+        For each label and dataset: the label map file of every image id.
+
+    Raises
+    ------
+    UserError
+        If an argument has another form, or a source holds no label maps.
+    """
+    sources: dict[str, dict[str, list[Path]]] = {}
+    for run in runs:
+        name, equals, paths = run.rpartition("=")
+        label, at, dataset = name.rpartition("@")
+        if not at:
+            label, dataset = name, datasets[0] if len(datasets) == 1 else ""
+        if not equals or not label or dataset not in datasets:
+            expected = "LABEL=PATH[,PATH...]" if len(datasets) == 1 else "LABEL@DATASET=PATH[,PATH...]"
+            raise UserError(f"--run {run} should be {expected} with a dataset among {', '.join(datasets)}")
+        sources.setdefault(label, {}).setdefault(dataset, []).extend(Path(path) for path in paths.split(","))
+    return {
+        label: {dataset: locate_label_maps(paths) for dataset, paths in by_dataset.items()}
+        for label, by_dataset in sources.items()
+    }
+
+
+def choose_images(datasets: Mapping[str, Path], named: Sequence[str], count: int) -> list[tuple[str, str]]:
+    """Return (dataset, image id) of the images to show: the named ones, or the first `count` of all datasets.
+
+    Raises
+    ------
+    UserError
+        If a named image is in no dataset, or it isn't clear in which.
+    """
+    ids = {name: dataset_image_ids(path) for name, path in datasets.items()}
+    if not named:
+        return [(name, image_id) for name in ids for image_id in ids[name]][:count]
+    chosen = []
+    for image in named:
+        dataset, slash, image_id = image.rpartition("/")
+        places = [name for name in ids if image_id in ids[name] and (not slash or name == dataset)]
+        if len(places) != 1:
+            found = f"is in {' and '.join(places)}: write DATASET/ID" if places else f"is in none of {', '.join(ids)}"
+            raise UserError(f"--images {image} {found}")
+        chosen.append((places[0], image_id))
+    return chosen
+
+
+def load_panel_image(
+    dataset: Path, image_id: str, label_maps: Mapping[str, Mapping[str, Mapping[str, Path]]], with_ground_truth: bool
+) -> PanelImage:
+    """Read one image, its finest annotation and its label maps (from `parse_runs`; None where a method has none).
+
+    Raises
+    ------
+    UserError
+        If the image is missing, or a label map was made from a picture of another size.
+    """
+    paths = image_paths(dataset)
+    if image_id not in paths:
+        raise UserError(f"{dataset}/images has no file of image {image_id}: prepare the dataset again")
+    photograph = read_image(paths[image_id])
+    maps: list[NDArray[np.integer] | None] = []
+    for by_dataset in label_maps.values():
+        file = by_dataset.get(dataset.name, {}).get(image_id)
+        labels = None if file is None else read_labels(file, image_id)
+        if labels is not None and labels.shape != photograph.shape[:2]:
+            raise UserError(f"{file} holds a label map of image {image_id} in another size: segment the image again")
+        maps.append(labels)
+    truth = finest(annotations(dataset, image_id)) if with_ground_truth else None
+    return PanelImage(photograph, truth, maps)

@@ -1,0 +1,257 @@
+"""Colours for label maps: far apart for every reader, far from the neighbours', the same for a cluster in every map."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from skimage.color import deltaE_ciede2000, rgb2lab
+from skimage.morphology import dilation, footprint_rectangle
+
+PALETTE_SIZE = 32
+VOID = 255
+VOID_COLOUR = (226, 226, 226)
+BOUNDARY_COLOUR = (255, 0, 200)
+
+# A region of an earlier map passes its colour on to a cluster that it overlaps at least this much (IoU).
+_SAME_CLUSTER = 0.25
+# CIEDE2000 difference below which two adjoining areas are hard to tell apart in a small picture.
+_CLEARLY_DIFFERENT = 12.0
+
+# Machado, Oliveira and Fernandes (2009), severity 1.0, for linear RGB: protanopia, deuteranopia, tritanopia.
+_COLOUR_BLINDNESS = np.array(
+    [
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    ]
+)
+
+
+@cache
+def distinct_colours() -> NDArray[np.uint8]:
+    """Return the palette, each colour as far as possible from those before it.
+
+    Farthest-point selection among colours of medium lightness and chroma. The distance of two colours is the
+    CIEDE2000 difference that most readers see, or 1.7 times the smallest one that a reader sees whose colour
+    vision is protanopic, deuteranopic or tritanopic (Machado et al. 2009), whichever is smaller.
+
+    Returns
+    -------
+    ndarray, (32, 3) uint8
+        sRGB colours.
+    """
+    levels = np.linspace(0, 255, 14).round().astype(np.uint8)
+    candidates = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    lightness, a, b = rgb2lab(candidates).T
+    chroma = np.hypot(a, b)
+    candidates = candidates[(lightness > 28) & (lightness < 90) & (chroma > 20) & (chroma < 80)]
+    seen = _as_seen(candidates)
+
+    # Blue is safe for every reader and calm as the colour of a map's largest cluster.
+    chosen = [int(_differences(_as_seen(np.array([[68, 119, 170]], np.uint8)), seen).argmin())]
+    nearest = np.full(len(candidates), np.inf)
+    while len(chosen) < PALETTE_SIZE:
+        nearest = np.minimum(nearest, _differences(seen[:, chosen[-1:]], seen)[0])
+        chosen.append(int(nearest.argmax()))
+    return candidates[chosen]
+
+
+@cache
+def colour_differences() -> NDArray[np.float64]:
+    """Return how different the palette's colours look, as `distinct_colours` measures it.
+
+    Returns
+    -------
+    ndarray, (32, 32) float64
+        CIEDE2000 differences, zero on the diagonal.
+    """
+    seen = _as_seen(distinct_colours())
+    return _differences(seen, seen)
+
+
+def adjacent_labels(labels: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return the pairs of labels that meet along at least one side of a pixel.
+
+    Parameters
+    ----------
+    labels : ndarray, (H, W), integer
+        Label map.
+
+    Returns
+    -------
+    ndarray, (pairs, 2)
+        Unordered pairs, the smaller label first, sorted.
+    """
+    sides = [(labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])]
+    pairs = np.concatenate([np.stack([first.ravel(), second.ravel()], axis=1) for first, second in sides])
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    return np.unique(np.sort(pairs, axis=1), axis=0)
+
+
+def assign_colours(
+    labels: NDArray[np.integer], earlier: Sequence[NDArray[np.uint8]] = (), void: int | None = None
+) -> NDArray[np.uint8]:
+    """Choose a palette colour for every cluster of a label map.
+
+    A cluster that overlaps an area of one colour in the `earlier` maps takes that colour (one to one, the total
+    IoU being largest). The others choose by size, the largest first: a colour that is clearly different from the
+    neighbours' colours, then one that is rare in this map, then one that is rare in the earlier maps, then the
+    one farthest from the neighbours' colours.
+
+    Parameters
+    ----------
+    labels : ndarray, (H, W), integer
+        Label map.
+    earlier : sequence of ndarray, (H, W) uint8
+        Results of this function for other label maps of the same image, the most trusted first.
+    void : int, optional
+        Label of pixels that belong to no cluster.
+
+    Returns
+    -------
+    ndarray, (H, W) uint8
+        Each pixel's index into `distinct_colours`; 255 where the label is `void`.
+    """
+    found, compact = np.unique(labels, return_inverse=True)
+    compact = compact.reshape(labels.shape)
+    areas = np.bincount(compact.ravel(), minlength=len(found))
+    void_clusters = np.flatnonzero(found == void) if void is not None else np.array([], dtype=int)
+
+    colours = _inherited_colours(compact, len(found), earlier)
+    colours[void_clusters] = VOID
+    neighbours: list[list[int]] = [[] for _ in found]
+    for first, second in adjacent_labels(compact):
+        neighbours[first].append(second)
+        neighbours[second].append(first)
+
+    inherited = colours[colours >= 0]
+    uses = np.bincount(inherited[inherited < PALETTE_SIZE], minlength=PALETTE_SIZE)
+    earlier_uses = np.zeros(PALETTE_SIZE, dtype=int)
+    for painted in earlier:
+        earlier_uses += np.bincount(painted.ravel(), minlength=VOID + 1)[:PALETTE_SIZE] > 0
+    for cluster in np.argsort(-areas, kind="stable"):
+        if colours[cluster] >= 0:
+            continue
+        around = {int(colours[n]) for n in neighbours[cluster] if 0 <= colours[n] < PALETTE_SIZE}
+        difference = colour_differences()[sorted(around)].min(axis=0, initial=100.0)
+        choice = np.lexsort((-difference, earlier_uses, uses, difference < _CLEARLY_DIFFERENT))[0]
+        if difference[choice] < _CLEARLY_DIFFERENT:
+            choice = difference.argmax()
+        colours[cluster] = choice
+        uses[choice] += 1
+    return colours.astype(np.uint8)[compact]
+
+
+def paint(painted: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn palette indices, as `assign_colours` returns them, into a picture.
+
+    Parameters
+    ----------
+    painted : ndarray, (H, W) uint8
+        Indices into `distinct_colours`, 255 for void.
+
+    Returns
+    -------
+    ndarray, (H, W, 3) uint8
+        sRGB picture; void is light grey.
+    """
+    return colour_table()[painted]
+
+
+@cache
+def colour_table() -> NDArray[np.uint8]:
+    """Return the palette filled up to 256 entries, light grey (void) after the last colour, (256, 3) uint8."""
+    table = np.full((256, 3), VOID_COLOUR, dtype=np.uint8)
+    table[:PALETTE_SIZE] = distinct_colours()
+    return table
+
+
+def mean_colours(image: NDArray[np.uint8], labels: NDArray[np.integer], void: int | None = None) -> NDArray[np.uint8]:
+    """Paint every cluster in the mean colour of its pixels.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W, 3) uint8
+        Photograph.
+    labels : ndarray, (H, W), integer
+        Label map.
+    void : int, optional
+        Label of pixels that belong to no cluster; they become light grey.
+
+    Returns
+    -------
+    ndarray, (H, W, 3) uint8
+        sRGB picture.
+    """
+    found, compact = np.unique(labels, return_inverse=True)
+    compact = compact.ravel()
+    areas = np.bincount(compact)
+    channels = [np.bincount(compact, weights=image[..., channel].ravel()) / areas for channel in range(3)]
+    table = np.stack(channels, axis=1).round().astype(np.uint8)
+    if void is not None:
+        table[found == void] = VOID_COLOUR
+    return table[compact].reshape(image.shape)
+
+
+def draw_boundaries(image: NDArray[np.uint8], labels: NDArray[np.integer], width: int = 1) -> NDArray[np.uint8]:
+    """Draw the boundaries of a label map over the photograph.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W, 3) uint8
+        Photograph.
+    labels : ndarray, (H, W), integer
+        Label map.
+    width : int
+        Width of the lines in pixels.
+
+    Returns
+    -------
+    ndarray, (H, W, 3) uint8
+        sRGB picture.
+    """
+    lines = np.zeros(labels.shape, dtype=bool)
+    lines[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    lines[:-1] |= labels[:-1] != labels[1:]
+    if width > 1:
+        lines = dilation(lines, footprint_rectangle((width, width)))
+    return np.where(lines[..., None], np.array(BOUNDARY_COLOUR, dtype=np.uint8), image)
+
+
+def _as_seen(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """CIELAB coordinates of `colours` (n, 3) for each kind of colour vision, (4, n, 3)."""
+    srgb = colours / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    blind = np.clip(np.einsum("vij,nj->vni", _COLOUR_BLINDNESS, linear), 0, 1)
+    blind = np.where(blind <= 0.0031308, blind * 12.92, 1.055 * blind ** (1 / 2.4) - 0.055)
+    return rgb2lab(np.concatenate([srgb[None], blind]))
+
+
+def _differences(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances of colours as `_as_seen` gives them, (n, m)."""
+    differences = deltaE_ciede2000(first[:, :, None], second[:, None])
+    # With equal weights, what few readers see would leave only muddy colours to all.
+    return np.minimum(differences[0], 1.7 * differences[1:].min(axis=0))
+
+
+def _inherited_colours(
+    compact: NDArray[np.integer], clusters: int, earlier: Sequence[NDArray[np.uint8]]
+) -> NDArray[np.int64]:
+    """Colours that clusters take over from the same area in earlier maps; -1 for the others."""
+    colours = np.full(clusters, -1)
+    total = np.zeros((clusters, PALETTE_SIZE))
+    largest = np.zeros((clusters, PALETTE_SIZE))
+    for painted in earlier:
+        table = coo_array((np.ones(compact.size), (compact.ravel(), painted.ravel())), shape=(clusters, VOID + 1))
+        overlap = table.toarray()
+        union = overlap.sum(axis=1, keepdims=True) + overlap.sum(axis=0, keepdims=True) - overlap
+        iou = (overlap / union)[:, :PALETTE_SIZE]
+        total += iou
+        largest = np.maximum(largest, iou)
+    for cluster, colour in zip(*linear_sum_assignment(total, maximize=True), strict=True):
+        if largest[cluster, colour] >= _SAME_CLUSTER:
+            colours[cluster] = colour
+    return colours

@@ -1,0 +1,77 @@
+"""What all figures share: page widths, fonts, and files that are the same at every run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+
+from dynseg.files import written_aside
+
+# Inches: the text widths of an IEEE page, and the height that leaves room for a caption.
+ONE_COLUMN = 3.5
+TWO_COLUMNS = 7.16
+PAGE_HEIGHT = 9.2
+DOTS_PER_INCH = 300
+
+_SETTINGS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.0,
+    "axes.labelsize": 7.0,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "text.parse_math": False,
+}
+
+# Okabe and Ito (2008): safe for colour-blind readers, dark enough for thin lines; with markers for print in grey.
+LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw and save figures inside this block: fonts that fit a printed page, embedded as TrueType."""
+    with matplotlib.rc_context(_SETTINGS):
+        yield
+
+
+def save_figure(figure: Figure, png: str | Path | None = None, pdf: str | Path | None = None) -> None:
+    """Write a figure as PNG (300 dpi), as PDF (fonts embedded), or both; the same figure gives the same bytes.
+
+    Raises
+    ------
+    UserError
+        If a file can't be written.
+    """
+    with figure_style():
+        if png is not None:
+            with written_aside(png) as aside:
+                figure.savefig(aside, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        if pdf is not None:
+            with written_aside(pdf) as aside:
+                dates = {"CreationDate": None, "Creator": None, "Producer": None}
+                figure.savefig(aside, format="pdf", dpi=DOTS_PER_INCH, metadata=dates)
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with every character that the figures' font lacks as an escape (`\u6f22`)."""
+    return "".join(
+        letter if ord(letter) in _drawable() else letter.encode("unicode_escape").decode() for letter in text
+    )
+
+
+@cache
+def _drawable() -> frozenset[int]:
+    """Code points in the figures' font, which matplotlib ships."""
+    return frozenset(font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap())

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from synthetic_results import AWKWARD_IDS, write_dataset, write_run
+
+from dynseg.cli.panel import command
+from dynseg.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    write_dataset(folder / "datasets" / "mosaic", [*AWKWARD_IDS, "plain"])
+    write_dataset(folder / "datasets" / "photographs", ["plain", "tall"], (60, 40), annotators=0)
+    for dataset in ("mosaic", "photographs"):
+        for method in ("fsf-15", "scf-50"):
+            write_run(folder, dataset, method, 0.8, iterations=0)
+    return folder
+
+
+def call(*arguments: object) -> None:
+    CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def run_option(results: Path, dataset: str, method: str) -> Path:
+    return results / "segments" / dataset / method / "seed0"
+
+
+def test_named_images_and_lists_of_files(results: Path, tmp_path: Path) -> None:
+    folder = run_option(results, "mosaic", "fsf-15")
+    call(
+        *("--dataset-dir", results / "datasets/mosaic"),
+        *("--run", f"FSF 15={folder / '0.h5'},{folder / '1.h5'}"),
+        *("--run", f"SCF μ=50={run_option(results, 'mosaic', 'scf-50')}"),
+        *("--images", AWKWARD_IDS[0], "--images", "plain"),
+        *("--output-png", tmp_path / "panel.png", "--output-pdf", tmp_path / "panel.pdf"),
+    )
+    with Image.open(tmp_path / "panel.png") as picture:
+        assert picture.width == 2148
+    assert (tmp_path / "panel.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_images_of_several_datasets_stand_side_by_side(results: Path, tmp_path: Path) -> None:
+    options = []
+    for dataset in ("mosaic", "photographs"):
+        options += ["--dataset-dir", results / "datasets" / dataset]
+        options += ["--run", f"FSF 15@{dataset}={run_option(results, dataset, 'fsf-15')}"]
+    call(
+        *options,
+        *("--images", "mosaic/plain", "--images", "photographs/plain", "--images", "tall"),
+        *("--images-as", "columns", "--output-png", tmp_path / "panel.png"),
+    )
+    with Image.open(tmp_path / "panel.png") as picture:
+        assert picture.width == pytest.approx(2148, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--images", "nowhere"], r"--images nowhere is in none of mosaic"),
+        (["--run", "FSF=missing.h5"], r"missing\.h5"),
+        (["--run", "no equals sign"], r"LABEL=PATH"),
+        (["--dataset-dir", "elsewhere"], r"elsewhere|DATASET"),
+    ],
+)
+def test_what_is_wrong_is_named(results: Path, tmp_path: Path, options, expected) -> None:
+    with pytest.raises(UserError, match=expected):
+        call(
+            *("--dataset-dir", results / "datasets/mosaic", "--output-png", tmp_path / "panel.png"),
+            *("--run", f"SCF={run_option(results, 'mosaic', 'scf-50')}"),
+            *options,
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_image_in_two_files_is_refused(results: Path, tmp_path: Path) -> None:
+    folder = run_option(results, "mosaic", "fsf-15")
+    with pytest.raises(UserError, match="both hold image"):
+        call(
+            *("--dataset-dir", results / "datasets/mosaic", "--output-png", tmp_path / "panel.png"),
+            *("--run", f"FSF={folder},{folder / '0.h5'}"),
+        )
