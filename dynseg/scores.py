@@ -154,14 +154,15 @@ def tables_of_image(
 
     They stand under the endings of their columns, "" and "_raw".
     """
-    predictions = {"": labels if connectivity is None else connected_components(labels, connectivity), "_raw": labels}
+    relabelled = labels if connectivity is None else connected_components(labels, connectivity)
+    # As many components as labels: the same partition under other numbers, so that one table does for both.
+    connected = relabelled is labels or relabelled.max() == np.unique(labels).size
     annotators = []
     for annotator, annotation in enumerate(segments):
-        tables = {
-            ending: contingency_table(annotation, prediction, void=VOID) for ending, prediction in predictions.items()
-        }
-        if tables[""].pixels > 0:
-            annotators.append((annotator, tables))
+        raw = contingency_table(annotation, labels, void=VOID)
+        if raw.pixels > 0:
+            table = raw if connected else contingency_table(annotation, relabelled, void=VOID)
+            annotators.append((annotator, {"": table, "_raw": raw}))
     return annotators
 
 

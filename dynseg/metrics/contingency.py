@@ -60,11 +60,13 @@ def contingency_table(annotation: NDArray, prediction: NDArray, *, void: int | N
         raise ValueError(f"the prediction's shape {prediction.shape} isn't the annotation's {annotation.shape}")
     if void is not None:
         scored = annotation != void
-        annotation, prediction = annotation[scored], prediction[scored]
+        if not scored.all():
+            annotation, prediction = annotation[scored], prediction[scored]
     row_of_pixel, row_bound = _indices(annotation)
     column_of_pixel, column_bound = _indices(prediction)
-    cell_of_pixel = row_of_pixel * column_bound + column_of_pixel
-    cells, counts = _count(cell_of_pixel, row_bound * column_bound)
+    row_of_pixel *= column_bound
+    row_of_pixel += column_of_pixel
+    cells, counts = _count(row_of_pixel, row_bound * column_bound)
     rows, row_areas = _compacted(cells // column_bound, counts)
     columns, column_areas = _compacted(cells % column_bound, counts)
     return ContingencyTable(rows, columns, counts, row_areas, column_areas)
