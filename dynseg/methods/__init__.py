@@ -30,17 +30,23 @@ class Method:
         From an image (H, W, 3) uint8 RGB, a `Context` and an object of `parameters` to a `Segmentation`.
     uses_gpu : bool
         Whether the method runs on a GPU where there is one.
+    uses_seed : bool
+        Whether another seed may give another label map. If not, the workflow runs the method once for all seeds.
     """
 
     parameters: type
     segment: Callable[[NDArray[np.uint8], Context, Any], Segmentation]
     uses_gpu: bool = False
+    uses_seed: bool = True
 
 
 # Each name's module has an object `method`. Loading on demand keeps torch out of what doesn't need it.
 MODULES = {
     "blank": "dynseg.methods.blank",
     "cnn": "dynseg.methods.cnn",
+    "graph_based": "dynseg.methods.graph_based",
+    "kmeans": "dynseg.methods.kmeans",
+    "superpixel_cnn": "dynseg.methods.superpixel_cnn",
 }
 
 
