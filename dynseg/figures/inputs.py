@@ -11,34 +11,7 @@ from dynseg.figures.panels import PanelImage
 from dynseg.ground_truth import read_annotated_ids, read_segments
 from dynseg.images import read_image
 from dynseg.label_maps import read_image_ids, read_labels
-
-
-def dataset_image_ids(dataset: Path) -> list[str]:
-    """Return the image ids of a prepared dataset, in the order of its `images.txt`.
-
-    Raises
-    ------
-    UserError
-        If `dataset` isn't the directory of a prepared dataset.
-    """
-    try:
-        return (dataset / "images.txt").read_text(encoding="utf-8").split()
-    except OSError as error:
-        raise UserError(f"{dataset} has no readable images.txt: name the directory of a prepared dataset") from error
-
-
-def image_paths(dataset: Path) -> dict[str, Path]:
-    """Return the image file of every image id of a prepared dataset.
-
-    Raises
-    ------
-    UserError
-        If the directory has no `images`.
-    """
-    try:
-        return {path.stem: path for path in sorted((dataset / "images").iterdir())}
-    except OSError as error:
-        raise UserError(f"{dataset} has no readable folder images: name the directory of a prepared dataset") from error
+from dynseg.prepared import find_image, read_image_list
 
 
 def locate_label_maps(sources: Iterable[Path]) -> dict[str, Path]:
@@ -47,23 +20,25 @@ def locate_label_maps(sources: Iterable[Path]) -> dict[str, Path]:
     Parameters
     ----------
     sources : iterable of Path
-        Label map files of one method on one dataset, and directories of such files.
+        Label map files of one method on one dataset, and directories of such files. In a directory that holds an
+        image twice, as after a change of `images_per_job`, the newest file counts.
 
     Raises
     ------
     UserError
-        If a source is missing or holds no file, or two files hold the same image.
+        If a source is missing or holds no file, or two sources hold the same image.
     """
     located: dict[str, Path] = {}
     for source in sources:
-        files = sorted(source.glob("*.h5")) if source.is_dir() else [source]
+        files = [source]
+        if source.is_dir():
+            files = sorted(source.glob("*.h5"), key=lambda file: (file.stat().st_mtime_ns, file.name))
         if not files:
             raise UserError(f"{source} holds no label map file (*.h5): segment the dataset first")
-        for file in files:
-            for image_id in read_image_ids(file):
-                if image_id in located:
-                    raise UserError(f"{file} and {located[image_id]} both hold image {image_id}: delete the older one")
-                located[image_id] = file
+        found = {image_id: file for file in files for image_id in read_image_ids(file)}
+        for image_id in found.keys() & located.keys():
+            raise UserError(f"{found[image_id]} and {located[image_id]} both hold image {image_id}: give each once")
+        located |= found
     return located
 
 
@@ -86,8 +61,8 @@ def parse_runs(runs: Sequence[str], datasets: Sequence[str]) -> dict[str, dict[s
     Parameters
     ----------
     runs : sequence of str
-        Arguments of the command line; the same label may come several times. The path begins after the last `=`,
-        so that a label may have one.
+        Arguments of the command line; the same label may come several times. Label and path may both hold a `=`:
+        the first one counts that an existing path follows.
     datasets : sequence of str
         Names of the datasets. The dataset may be left out if there is only one.
 
@@ -103,11 +78,11 @@ def parse_runs(runs: Sequence[str], datasets: Sequence[str]) -> dict[str, dict[s
     """
     sources: dict[str, dict[str, list[Path]]] = {}
     for run in runs:
-        name, equals, paths = run.rpartition("=")
+        name, paths = _split_run(run)
         label, at, dataset = name.rpartition("@")
         if not at:
             label, dataset = name, datasets[0] if len(datasets) == 1 else ""
-        if not equals or not label or dataset not in datasets:
+        if not paths or not label or dataset not in datasets:
             expected = "LABEL=PATH[,PATH...]" if len(datasets) == 1 else "LABEL@DATASET=PATH[,PATH...]"
             raise UserError(f"--run {run} should be {expected} with a dataset among {', '.join(datasets)}")
         sources.setdefault(label, {}).setdefault(dataset, []).extend(Path(path) for path in paths.split(","))
@@ -115,6 +90,13 @@ def parse_runs(runs: Sequence[str], datasets: Sequence[str]) -> dict[str, dict[s
         label: {dataset: locate_label_maps(paths) for dataset, paths in by_dataset.items()}
         for label, by_dataset in sources.items()
     }
+
+
+def _split_run(run: str) -> tuple[str, str]:
+    """Split at the first `=` that an existing path follows, or at the first."""
+    splits = [(run[:place], run[place + 1 :]) for place, letter in enumerate(run) if letter == "="]
+    existing = [split for split in splits if Path(split[1].split(",")[0]).exists()]
+    return next(iter(existing or splits), (run, ""))
 
 
 def choose_images(datasets: Mapping[str, Path], named: Sequence[str], count: int) -> list[tuple[str, str]]:
@@ -125,7 +107,7 @@ def choose_images(datasets: Mapping[str, Path], named: Sequence[str], count: int
     UserError
         If a named image is in no dataset, or it isn't clear in which.
     """
-    ids = {name: dataset_image_ids(path) for name, path in datasets.items()}
+    ids = {name: read_image_list(path) for name, path in datasets.items()}
     if not named:
         return [(name, image_id) for name in ids for image_id in ids[name]][:count]
     chosen = []
@@ -149,10 +131,7 @@ def load_panel_image(
     UserError
         If the image is missing, or a label map was made from a picture of another size.
     """
-    paths = image_paths(dataset)
-    if image_id not in paths:
-        raise UserError(f"{dataset}/images has no file of image {image_id}: prepare the dataset again")
-    photograph = read_image(paths[image_id])
+    photograph = read_image(find_image(dataset, image_id))
     maps: list[NDArray[np.integer] | None] = []
     for by_dataset in label_maps.values():
         file = by_dataset.get(dataset.name, {}).get(image_id)

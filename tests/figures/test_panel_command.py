@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from synthetic_results import AWKWARD_IDS, write_dataset, write_run
 
 from dynseg.cli.panel import command
 from dynseg.errors import UserError
+from dynseg.figures.inputs import locate_label_maps
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,25 @@ def test_what_is_wrong_is_named(results: Path, tmp_path: Path, options, expected
             *options,
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_an_equals_sign_may_stand_in_label_and_path(results: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "batch=0of1.h5"
+    batch.write_bytes((run_option(results, "mosaic", "fsf-15") / "0.h5").read_bytes())
+    call(
+        *("--dataset-dir", results / "datasets/mosaic", "--count", 1, "--output-png", tmp_path / "panel.png"),
+        *("--run", f"weighted loss, μ = 5={batch}"),
+    )
+    assert (tmp_path / "panel.png").exists()
+
+
+def test_the_newest_of_two_batches_in_a_directory_counts(results: Path, tmp_path: Path) -> None:
+    old, new = tmp_path / "run" / "b.h5", tmp_path / "run" / "a.h5"
+    old.parent.mkdir()
+    for file, method in ((old, "scf-50"), (new, "fsf-15")):
+        file.write_bytes((run_option(results, "mosaic", method) / "0.h5").read_bytes())
+    os.utime(old, (1, 1))
+    assert set(locate_label_maps([tmp_path / "run"]).values()) == {new}
 
 
 def test_an_image_in_two_files_is_refused(results: Path, tmp_path: Path) -> None:
