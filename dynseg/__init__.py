@@ -1,5 +1,3 @@
 """dynseg: unsupervised image segmentation with a dynamically weighted loss."""
 
-from importlib.metadata import version
-
-__version__ = version("dynseg")
+__version__ = "0.1.0"

@@ -10,7 +10,16 @@ from dynseg.errors import UserError
 
 # Each subcommand is a module of the same name; loading them on demand keeps `dynseg --help` free of torch.
 COMMANDS = {
+    "score": "Score label maps against annotations.",
     "fetch": "Download a benchmark's archive and check it.",
+    "compose-mosaic": "Compose the embedded benchmark from pictures that come with scikit-image.",
+    "export-photographs": "Copy the photographs that come with scikit-image into a folder.",
+    "prepare": "Turn an archive or a folder into images, their list and their ground truth.",
+    "segment-batch": "Run one method on a batch of a prepared dataset.",
+    "score-run": "Score the label maps of one method on one dataset.",
+    "table": "Pool score files into one table.",
+    "panel": "Draw label maps beside photographs and ground truth.",
+    "report": "Write one HTML file to browse a run.",
 }
 
 
@@ -18,15 +27,18 @@ class LazyGroup(click.Group):
     """A group whose subcommands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a subcommand."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"dynseg.cli.{cmd_name.replace('-', '_')}")
         return module.command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

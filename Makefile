@@ -1,0 +1,39 @@
+# Everything is set up in .venv by what needs it. PYTHON names another interpreter, for example PYTHON=python3.12.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.DELETE_ON_ERROR:
+.PHONY: demo test check bench lock clean
+
+demo: $(INSTALLED)
+	$(BIN)/snakemake --cores all --configfile config/demo.yaml --quiet rules progress
+	@$(BIN)/python -m dynseg summary results/demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+lock: $(INSTALLED)
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "dynseg needs Python 3.11 or newer: run make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@

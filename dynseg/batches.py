@@ -1,0 +1,50 @@
+"""Which images a job takes: one, or the share of all images that a stable hash gives it."""
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from dynseg.errors import UserError
+
+# "@" is in no image id, so a batch's name is never an image's.
+BATCH_NAME = re.compile(r"batch@(\d+)of(\d+)")
+
+
+def batch_names(image_ids: Sequence[str], images_per_job: int) -> list[str]:
+    """Return the names of the batches that the images fall into.
+
+    Parameters
+    ----------
+    image_ids : sequence of str
+    images_per_job : int
+        1: each image is a batch of its own, named by its id. More: about that many images share a batch. The
+        number of batches is a power of two, so that adding or dropping a few images touches only their batches.
+    """
+    if images_per_job == 1:
+        return sorted(image_ids)
+    count = 2 ** max(0, math.ceil(math.log2(len(image_ids) / images_per_job))) if image_ids else 1
+    return [f"batch@{index}of{count}" for index in sorted({_bucket(image_id, count) for image_id in image_ids})]
+
+
+def batch_images(image_ids: Iterable[str], batch: str) -> list[str]:
+    """Return the images of a batch by its name, sorted.
+
+    Raises
+    ------
+    UserError
+        If no image is in the batch.
+    """
+    match = BATCH_NAME.fullmatch(batch)
+    if match:
+        index, count = int(match[1]), int(match[2])
+        chosen = sorted(image_id for image_id in image_ids if _bucket(image_id, count) == index)
+    else:
+        chosen = [image_id for image_id in image_ids if image_id == batch]
+    if not chosen:
+        raise UserError(f"the dataset has no image in {batch!r}: give an image id of images.txt, or batch@INDEXofCOUNT")
+    return chosen
+
+
+def _bucket(image_id: str, count: int) -> int:
+    return int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:8]) % count

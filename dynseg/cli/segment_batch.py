@@ -1,0 +1,64 @@
+"""`dynseg segment-batch`: one method on one batch of a prepared dataset."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from dynseg.batches import batch_images
+from dynseg.devices import DEVICES, resolve_device, use_threads
+from dynseg.errors import UserError
+from dynseg.methods import Context, Segmentation, find_method
+from dynseg.parameters import make_parameters, parse_settings
+from dynseg.prepared import find_image, read_image_list
+
+
+@click.command()
+@click.option("--dataset-dir", type=click.Path(path_type=Path), required=True, help="A prepared dataset.")
+@click.option("--batch", required=True, help="An image id of images.txt, or batch@INDEXofCOUNT.")
+@click.option("--method", "method_name", required=True, help="Name of the method in the registry.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the method; repeatable.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The HDF5 file of label maps to write.")
+def command(
+    dataset_dir: Path,
+    batch: str,
+    method_name: str,
+    settings: tuple[str, ...],
+    seed: int,
+    device: str,
+    threads: int,
+    output: Path,
+) -> None:
+    """Segment the images of one batch and write their label maps and histories to one file."""
+    from dynseg.images import read_image
+    from dynseg.label_maps import write_label_maps
+    from dynseg.provenance import describe_run
+
+    use_threads(threads)
+    method = find_method(method_name)
+    parameters = make_parameters(method.parameters, parse_settings(settings))
+    image_ids = batch_images(read_image_list(dataset_dir), batch)
+    device = resolve_device(device) if method.uses_gpu else "cpu"
+
+    def segmentations() -> Iterator[tuple[str, Segmentation]]:
+        for image_id in image_ids:
+            image = read_image(find_image(dataset_dir, image_id))
+            start = time.perf_counter()
+            try:
+                result = method.segment(image, Context(image_id, seed, device), parameters)
+            except UserError as error:
+                raise UserError(f"image {image_id}: {error}") from error
+            seconds = time.perf_counter() - start
+            click.echo(f"{image_id}: {result.labels.max() + 1} labels, {seconds:.1f} s", err=True)
+            yield image_id, dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
+
+    write_label_maps(
+        output,
+        segmentations(),
+        describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads),
+    )
