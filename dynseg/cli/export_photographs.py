@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dynseg.datasets.mosaic import export_photographs
+from dynseg.datasets.photographs import export_photographs
 
 
 @click.command()

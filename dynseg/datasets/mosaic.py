@@ -5,9 +5,7 @@ BSD500's archive layout and takes the same path as BSD500 from there on.
 """
 
 import gzip
-import importlib.util
 import io
-import os
 import tarfile
 from dataclasses import dataclass
 from functools import cache
@@ -19,27 +17,12 @@ from PIL import Image
 from scipy.io import savemat
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from dynseg.errors import UserError
+from dynseg.datasets.photographs import MODIFIED, picture_path
 from dynseg.files import written_aside
 from dynseg.images import read_image
 
 SIZE = (160, 120)
-# Those of the wheel's pictures that were taken by a camera.
-PHOTOGRAPHS = (
-    "astronaut.png",
-    "camera.png",
-    "chelsea.png",
-    "coffee.png",
-    "coins.png",
-    "hubble_deep_field.jpg",
-    "ihc.png",
-    "moon.png",
-    "motorcycle_left.png",
-    "retina.jpg",
-    "rocket.jpg",
-)
 
-_MODIFIED = 1_577_836_800  # 2020-01-01: a fixed time makes equal archives equal bytes
 _MAT_TEXT = b"MATLAB 5.0 MAT-file, written by dynseg"
 _MAT_TEXT_BYTES = 116
 _REGIONS = 5
@@ -197,27 +180,6 @@ def mosaic(rng: np.random.Generator, height: int, width: int) -> tuple[NDArray[n
     ]
 
 
-def export_photographs(output: str | Path) -> list[str]:
-    """Copy the photographs of the scikit-image wheel into a folder.
-
-    Returns
-    -------
-    list of str
-        The names of the files.
-
-    Raises
-    ------
-    UserError
-        If the folder can't be written or scikit-image was installed without its pictures.
-    """
-    for name in PHOTOGRAPHS:
-        content = _picture_path(name).read_bytes()
-        with written_aside(Path(output) / name) as aside:
-            aside.write_bytes(content)
-        os.utime(Path(output) / name, (_MODIFIED, _MODIFIED))
-    return list(PHOTOGRAPHS)
-
-
 def _curved_regions(rng: np.random.Generator, shape: tuple[int, int], count: int) -> NDArray[np.intp]:
     """Divide the plane into Voronoi cells of points far from each other, seen through a smooth distortion."""
     candidates = rng.random((count, 30, 2)) * shape
@@ -299,17 +261,7 @@ def _numbered(labels: NDArray[np.intp]) -> NDArray[np.uint16]:
 
 @cache
 def _picture(name: str) -> NDArray[np.uint8]:
-    return read_image(_picture_path(name))
-
-
-def _picture_path(name: str) -> Path:
-    # Finding the package without importing it saves its start-up time.
-    package = importlib.util.find_spec("skimage")
-    for folder in (package and package.submodule_search_locations) or ():
-        path = Path(folder) / "data" / name
-        if path.is_file():
-            return path
-    raise UserError(f"scikit-image was installed without its picture {name}: install its wheel (0.25 or newer)")
+    return read_image(picture_path(name))
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
@@ -335,5 +287,5 @@ def _mat(annotations: list[NDArray[np.uint16]]) -> bytes:
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
-    member.mtime = _MODIFIED
+    member.mtime = MODIFIED
     archive.addfile(member, io.BytesIO(content))

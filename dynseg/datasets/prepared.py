@@ -198,7 +198,7 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
         folder can't be written, or it holds pictures that dynseg didn't put there.
     """
     output = Path(output)
-    if (output / IMAGES).exists() and not (output / GROUND_TRUTH).exists():
+    if not (output / GROUND_TRUTH).exists() and _holds_files(output / IMAGES):
         raise UserError(f"{output / IMAGES} wasn't prepared by dynseg and would be lost: choose another output folder")
     aside = output.parent / f".{output.name}.part"
     try:
@@ -217,6 +217,10 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return sorted(ids)
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _annotations(images: Path, examples: Iterable[Example], ids: list[str]) -> Iterator[tuple[str, NDArray]]:

@@ -1,0 +1,67 @@
+"""The pictures inside the scikit-image wheel: always there, so that a demo and the tests need no download."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from dynseg.errors import UserError
+from dynseg.files import written_aside
+
+# Those that were taken by a camera.
+PHOTOGRAPHS = (
+    "astronaut.png",
+    "camera.png",
+    "chelsea.png",
+    "coffee.png",
+    "coins.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "moon.png",
+    "motorcycle_left.png",
+    "retina.jpg",
+    "rocket.jpg",
+)
+MODIFIED = 1_577_836_800  # 2020-01-01: what is made anew without a change mustn't look newer
+
+
+def export_photographs(output: str | Path) -> list[str]:
+    """Copy the wheel's photographs into a folder.
+
+    Parameters
+    ----------
+    output : path
+        The folder.
+
+    Returns
+    -------
+    list of str
+        The names of the files.
+
+    Raises
+    ------
+    UserError
+        If the folder can't be written or scikit-image was installed without its pictures.
+    """
+    for name in PHOTOGRAPHS:
+        content = picture_path(name).read_bytes()
+        with written_aside(Path(output) / name) as aside:
+            aside.write_bytes(content)
+            os.utime(aside, (MODIFIED, MODIFIED))
+    return list(PHOTOGRAPHS)
+
+
+def picture_path(name: str) -> Path:
+    """Find a picture of the scikit-image wheel.
+
+    Raises
+    ------
+    UserError
+        If scikit-image was installed without it.
+    """
+    # Finding the package without importing it saves its start-up time.
+    package = importlib.util.find_spec("skimage")
+    for folder in (package and package.submodule_search_locations) or ():
+        path = Path(folder) / "data" / name
+        if path.is_file():
+            return path
+    raise UserError(f"scikit-image was installed without its picture {name}: install its wheel (0.25 or newer)")
