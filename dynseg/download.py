@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,25 +23,6 @@ TIMEOUT_SECONDS = (15.0, 60.0)  # to connect, between two pieces
 _PIECE_BYTES = 1 << 18
 _REPORTED_STEPS = 4
 _WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-@dataclass(frozen=True)
-class KnownArchive:
-    """Where an archive is to be had, and what it must be.
-
-    Attributes
-    ----------
-    urls : sequence of str
-        Mirrors, the first to try first.
-    size : int
-        Bytes.
-    sha256 : str
-        Hash in hexadecimal digits.
-    """
-
-    urls: Sequence[str]
-    size: int
-    sha256: str
 
 
 class _MirrorError(Exception):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dynseg.archives import iterate_members
 from dynseg.datasets.image_ids import image_id
+from dynseg.datasets.known_archive import KnownArchive
 from dynseg.datasets.mat_files import read_mat_annotations
 from dynseg.datasets.prepared import Example, Select, numbered_segments, unique_ids
-from dynseg.download import KnownArchive
 from dynseg.errors import UserError
 
 ARCHIVE = KnownArchive(

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from dynseg.archives import iterate_members
 from dynseg.datasets.image_ids import image_id
+from dynseg.datasets.known_archive import KnownArchive
 from dynseg.datasets.prepared import Example, Select, numbered_segments, unique_ids
-from dynseg.download import KnownArchive
 from dynseg.errors import UserError
 from dynseg.images import read_label_image
 
