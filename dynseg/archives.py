@@ -20,7 +20,7 @@ from typing import IO
 from dynseg.errors import UserError
 
 MAX_MEMBER_BYTES = 1 << 30
-MAX_ARCHIVE_BYTES = 256 << 30
+MAX_ARCHIVE_BYTES = 64 << 30
 MAX_MEMBERS = 2_000_000
 
 _TAR_HEADER_BYTES = 1 << 20
