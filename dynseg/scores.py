@@ -147,6 +147,63 @@ def score_image(
     ]
 
 
+def score_scales(
+    image_id: str,
+    segments: NDArray[np.integer],
+    label_maps: Iterable[NDArray[np.integer]],
+    connectivity: Connectivity | None = 4,
+) -> tuple[list[list[dict[str, Any]]], list[dict[str, Any]]]:
+    """Score an image's label maps at several values of a scale parameter.
+
+    Parameters
+    ----------
+    image_id : str
+    segments : ndarray, (annotators, H, W), integer
+        Annotated segments, 0 where void.
+    label_maps : iterable of ndarray, (H, W), integer
+        One per scale. A scale that yields the same object as the scale before isn't computed again.
+    connectivity : {4, 8} or None
+        How predictions are relabelled; None leaves them as they are.
+
+    Returns
+    -------
+    rows : list of list of dict
+        For each scale the rows that `score_image` returns.
+    best_rows : list of dict
+        One row per annotator, of the largest IoU of each segment at any scale; measures that don't rest on best IoUs
+        are NaN in them.
+
+    Raises
+    ------
+    ValueError
+        As `score_image`.
+    """
+    rows: list[list[dict[str, Any]]] = []
+    best: dict[tuple[int, str], NDArray[np.float64]] = {}
+    previous = None
+    for labels in label_maps:
+        if labels is not previous:
+            tables_of_annotators = tables_of_image(segments, labels, connectivity)
+            rows_of_scale = []
+            for annotator, tables in tables_of_annotators:
+                overlaps = {ending: best_overlaps_of_table(table) for ending, table in tables.items()}
+                rows_of_scale.append(score_row(image_id, annotator, tables, overlaps))
+                for ending in tables:
+                    key = annotator, ending
+                    best[key] = np.maximum(best.get(key, 0.0), overlaps[ending])
+        rows.append(rows_of_scale)
+        previous = labels
+    return rows, [
+        _best_row(score_row(image_id, annotator, tables, {ending: best[annotator, ending] for ending in tables}))
+        for annotator, tables in tables_of_annotators
+    ]
+
+
+def _best_row(row: dict[str, Any]) -> dict[str, Any]:
+    resting_on_overlaps = ("image", "annotator", "segments", "pixels", "best_iou_sum", "covered_pixels")
+    return {name: value if name.removesuffix("_raw") in resting_on_overlaps else np.nan for name, value in row.items()}
+
+
 def tables_of_image(
     segments: NDArray[np.integer], labels: NDArray[np.integer], connectivity: Connectivity | None
 ) -> list[tuple[int, dict[str, ContingencyTable]]]:
@@ -230,7 +287,8 @@ def image_sums(scores: pd.DataFrame) -> pd.DataFrame:
         (fewest segments, the first on a tie); pixels and covered pixels of all annotations; Rand index and variation
         of information as the mean over annotations; `images` and `annotations`, to be summed up to their numbers.
     """
-    scores = scores.reset_index(drop=True)
+    # The first annotation decides a tie, in whatever order the rows are.
+    scores = scores.sort_values(["image", "annotator"], ignore_index=True)
     by_image = scores.groupby("image", sort=False)
     totals, means = by_image.sum(), by_image.mean()
     chosen = {

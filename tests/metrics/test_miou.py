@@ -60,7 +60,7 @@ def test_data_set_score_is_that_of_the_definition(connectivity):
         predicted = labels if connectivity is None else connected_components(labels, connectivity)
         overlaps = [best_overlaps_by_definition(annotation, predicted) for annotation in segments]
         counts = [len(each) for each in overlaps]
-        pools["all"] += sum(overlaps, [])
+        pools["all"] += [overlap for each in overlaps for overlap in each]
         pools["fine"] += overlaps[counts.index(max(counts))]
         pools["coarse"] += overlaps[counts.index(min(counts))]
     expected = {name: np.mean(pool) for name, pool in pools.items()}

@@ -1,0 +1,156 @@
+"""`dynseg score`: the scores of any label maps against any annotations."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dynseg.predictions import Pair, Prediction
+
+PATH = click.Path(path_type=Path)
+
+MIOU = ("all", "fine", "coarse", "mean")
+SCALES = ("ods", "ois", "best")
+HEADINGS = {
+    "all": "mIOU, all annotations",
+    "fine": "mIOU, finest annotation",
+    "coarse": "mIOU, coarsest annotation",
+    "mean": "mIOU, mean of the three",
+    "covering": "covering",
+    "pri": "probabilistic Rand index",
+    "voi": "variation of information, bits",
+}
+
+
+@click.command(name="score")
+@click.option(
+    "--prediction",
+    required=True,
+    type=PATH,
+    help="A label map (.png, .mat with Segmentation, .npy, .h5) or a folder of them, named by image; or BSDS contour "
+    "maps (.mat with ucm2).",
+)
+@click.option(
+    "--ground-truth",
+    required=True,
+    type=PATH,
+    help="A ground_truth.h5, or a BSD500 .mat, a label .png or .npy, or a folder of them; several annotators are "
+    "name.1.png, name.2.png.",
+)
+@click.option(
+    "--ucm-threshold",
+    type=click.FloatRange(0, 1),
+    help="Where to cut contour maps. Without it they are scored at 99 thresholds: ODS, OIS and Best.",
+)
+@click.option(
+    "--connectivity",
+    type=click.Choice(["4", "8"]),
+    default="4",
+    show_default=True,
+    help="Neighbours that a segment is connected through.",
+)
+@click.option("--no-relabel", is_flag=True, help="Leave predictions as they are, also where a label isn't connected.")
+@click.option("--json", "json_file", type=PATH, help="File to write the scores to.")
+def command(
+    prediction: Path,
+    ground_truth: Path,
+    ucm_threshold: float | None,
+    connectivity: str,
+    no_relabel: bool,
+    json_file: Path | None,
+) -> None:
+    """Score label maps against annotations: mIOU, covering, Rand index and variation of information.
+
+    Unconnected parts of a label are separate segments unless --no-relabel is given; mIOU of the labels as they are
+    stands beside it in any case.
+    """
+    from dynseg.files import written_aside
+    from dynseg.predictions import is_contour_map, pair_up
+
+    pairs = pair_up(prediction, ground_truth)
+    neighbours: Literal[4, 8] | None = None if no_relabel else (4 if connectivity == "4" else 8)
+    if ucm_threshold is None and is_contour_map(pairs[0].prediction):
+        scores = _score_contour_maps(pairs, neighbours)
+    else:
+        scores = _score_label_maps(pairs, neighbours, ucm_threshold)
+    click.echo(_readable(scores, neighbours))
+    if json_file is not None:
+        with written_aside(json_file) as aside:
+            aside.write_text(json.dumps(_as_object(scores), indent=2) + "\n")
+
+
+def _score_label_maps(
+    pairs: "list[Pair]", connectivity: Literal[4, 8] | None, contour_threshold: float | None
+) -> dict[str, Any]:
+    from dynseg.predictions import read_prediction
+    from dynseg.scores import pool, score_image, score_table
+
+    rows = []
+    for image_id, prediction, segments in _annotated(pairs):
+        labels = read_prediction(prediction, segments.shape[1:], contour_threshold)
+        rows += score_image(image_id, segments, labels, connectivity)
+    return pool(score_table(rows))
+
+
+def _score_contour_maps(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> dict[str, Any]:
+    from dynseg.predictions import CONTOUR_THRESHOLDS, cut_at_thresholds, read_contour_map
+    from dynseg.scores import pool, pool_scales, score_scales, score_table
+
+    rows_of_scales: list[list[dict[str, Any]]] = [[] for _ in CONTOUR_THRESHOLDS]
+    best_rows = []
+    for image_id, prediction, segments in _annotated(pairs):
+        label_maps = cut_at_thresholds(read_contour_map(prediction, segments.shape[1:]), CONTOUR_THRESHOLDS)
+        scales, best = score_scales(image_id, segments, label_maps, connectivity)
+        for rows, of_image in zip(rows_of_scales, scales, strict=True):
+            rows += of_image
+        best_rows += best
+    tables = [score_table(rows) for rows in rows_of_scales]
+    return pool(tables[0]) | pool_scales(tables, score_table(best_rows))
+
+
+def _annotated(pairs: "list[Pair]") -> "Iterator[tuple[str, Prediction, NDArray[np.unsignedinteger]]]":
+    from tqdm import tqdm
+
+    # Shown only where somebody watches.
+    for pair in tqdm(pairs, unit="image", disable=None, leave=False):
+        yield pair.image_id, pair.prediction, pair.read_segments()
+
+
+def _readable(scores: dict[str, Any], connectivity: Literal[4, 8] | None) -> str:
+    import pandas as pd
+
+    segments = "labels as they are" if connectivity is None else f"{connectivity}-connected segments"
+    if isinstance(scores["all"], dict):
+        title = f"contour maps at 99 thresholds, {segments}"
+        table = {heading: {key.upper(): scores[name].get(key) for key in SCALES} for name, heading in HEADINGS.items()}
+    else:
+        title = segments
+        table = {heading: {segments: scores[name]} for name, heading in HEADINGS.items()}
+        if connectivity is not None:
+            for name, heading in HEADINGS.items():
+                table[heading]["labels as they are"] = scores[f"raw_{name}"]
+    values = pd.DataFrame.from_dict(table, orient="index").to_string(float_format="{:.4f}".format, na_rep="")
+    return (
+        f"{scores['images']:,} images, {scores['annotations']:,} annotations, {scores['segments']:,} segments"
+        f" (finest annotations {scores['fine_segments']:,}, coarsest {scores['coarse_segments']:,}); {title}\n{values}"
+    )
+
+
+def _as_object(scores: dict[str, Any]) -> dict[str, Any]:
+    values = {
+        name: dict.fromkeys(SCALES) | value if isinstance(value, dict) else value for name, value in scores.items()
+    }
+    return {
+        "images": values["images"],
+        "annotations": values["annotations"],
+        "miou": {name: values[name] for name in (*MIOU, *(f"raw_{name}" for name in MIOU))},
+        "covering": values["covering"],
+        "pri": values["pri"],
+        "voi": values["voi"],
+    }
