@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from dynseg.methods.result import Context, Segmentation
 from dynseg.network import initial_network
 from dynseg.parameters import TrainingParameters
-from dynseg.training import make_step, train
+from dynseg.training import LOOK_INTERVAL, make_step, train
 
 
 def train_and_apply(
@@ -45,7 +45,8 @@ def train_and_apply(
     full_size = image_tensor(image).to(device)
     reduced = reduce_image(full_size, parameters.scale)
     step = make_step(network, reduced, parameters)
-    trained = train(step, weighting, parameters, refine(image_array(reduced)) if refine else None)
+    targets = refine(image_array(reduced)) if refine else None
+    trained = train(step, weighting, parameters, targets, LOOK_INTERVAL[device.type])
     if reduced is not full_size:
         step = make_step(network, full_size, parameters)
     labels = step.predict().cpu().numpy()

@@ -82,8 +82,14 @@ def markdown_table(table: pd.DataFrame, datasets: Mapping[str, str], methods: Ma
     parts = []
     for raw, title in TITLES.items():
         headings, rows = _pivot(table, datasets, methods, raw, bold="**{}**")
-        lines = [["Method", *headings], ["---", *["---:"] * len(headings)], *rows]
-        grid = "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+        lines = [[cell.replace("|", "&#124;") for cell in row] for row in (["Method", *headings], *rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = [
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+            for row in lines
+        ]
+        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        grid = "\n".join(f"| {' | '.join(row)} |" for row in (padded[0], rule, *padded[1:]))
         parts.append(f"## {title}\n\n{grid}\n")
     return "\n".join([*parts, f"{_note(table, datasets)}\n"])
 

@@ -13,8 +13,8 @@ from dynseg.network import SegmentationNetwork
 from dynseg.parameters import TrainingParameters
 from dynseg.plain_step import Observation, PlainStep, Step
 
-# How often a GPU is asked whether to stop; between two looks it is never waited for.
-GPU_LOOK_INTERVAL = 10
+# Iterations between two looks at whether to stop, by type of device.
+LOOK_INTERVAL = {"cpu": 1, "cuda": 10}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def train(
     weighting: Callable[[Tensor], Tensor],
     parameters: TrainingParameters,
     refine: Callable[[Tensor], Tensor] | None = None,
+    look_interval: int = 1,
 ) -> Trained:
     """Train a network on one image (sections III.A and III.B of the paper).
 
@@ -49,6 +50,9 @@ def train(
     parameters : TrainingParameters
     refine : callable, optional
         From the label map (H, W) to the targets (H, W) of the similarity loss; the label map itself if missing.
+    look_interval : int
+        Iterations between two looks at whether to stop. The device is never waited for in between, and the result
+        doesn't depend on it.
 
     Raises
     ------
@@ -74,14 +78,11 @@ def train(
         rows.append(_row(observation, weight, few_labels, settled))
 
         stopped = few_labels | settled | stopped.to(few_labels.device)
-        if stopped.device.type == "cpu":
-            if stopped:
-                break
-        else:
-            # A GPU runs past the stop until it is asked; with a learning rate of 0 the network stays as it was.
+        if iteration % look_interval == 0 and stopped:
+            break
+        if look_interval > 1:
+            # Between the stop and the next look the network stays as it was at the stop.
             step.learning_rate = learning_rate * ~stopped
-            if iteration % GPU_LOOK_INTERVAL == 0 and stopped:
-                break
     return _trained(torch.stack(rows).cpu().numpy())
 
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Tests run beside each other: threads that wait for each other would take most of their time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def archives() -> Path:

@@ -19,6 +19,7 @@ COMMANDS = {
     "score-run": "Score the label maps of one method on one dataset.",
     "table": "Pool score files into one table.",
     "panel": "Draw label maps beside photographs and ground truth.",
+    "summary": "Print the table of a finished run, and where everything lies.",
     "report": "Write one HTML file to browse a run.",
 }
 
