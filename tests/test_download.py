@@ -1,5 +1,6 @@
 """Downloads against a server of our own that misbehaves in every way that mirrors do."""
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
@@ -38,10 +39,8 @@ def mirror() -> Iterator[Mirror]:
             served.requests.append((self.path, self.headers.get("Range")))
             answers = served.answers[self.path]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
-            try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 answer(self)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
             self.close_connection = True
 
         def log_message(self, *arguments: object) -> None:
@@ -171,7 +170,9 @@ def test_earlier_part_is_resumed(mirror: Mirror, tmp_path: Path) -> None:
     assert_only(tmp_path / "a.tgz")
 
 
-@pytest.mark.parametrize("part", [b"?" * 1234, BODY + b"more", BODY[::-1]], ids=["other", "too long", "whole but wrong"])
+@pytest.mark.parametrize(
+    "part", [b"?" * 1234, BODY + b"more", BODY[::-1]], ids=["other", "too long", "whole but wrong"]
+)
 def test_earlier_part_of_another_file_does_no_harm(mirror: Mirror, tmp_path: Path, part: bytes) -> None:
     (tmp_path / "a.tgz.part").write_bytes(part)
     fetch([mirror.url("a", send_range())], tmp_path / "a.tgz", SHA256, len(BODY))

@@ -1,8 +1,14 @@
-"""Annotations in MATLAB files: BSD500's `groundTruth{i}.Segmentation`, or one array `Segmentation`."""
+"""Annotations in MATLAB files: BSD500's `groundTruth{i}.Segmentation`, or one array `Segmentation`.
 
-import io
+The format is described in "MAT-File Format" (MathWorks, level 5). SciPy's reader isn't used, since a broken or hostile
+file crashes the whole process in it: it trusts declared sizes and recurses without a bound.
+"""
+
+import math
 import struct
 import zlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +16,18 @@ from numpy.typing import NDArray
 from dynseg.errors import UserError
 
 _HEADER_BYTES = 128
-_TAG_BYTES = 8
-_ARRAY_FLAGS_BYTES = 16
-_MATRIX, _COMPRESSED = 14, 15
-_MAX_ARRAYS = 2_000
+_TAG = 8
 _MAX_BYTES = 1 << 28
+_MAX_DEPTH = 8
+# Types of elements and classes of arrays, by their names in the format's description.
+_MI_MATRIX, _MI_COMPRESSED = 14, 15
+_MI_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_MX_CELL, _MX_STRUCT = 1, 2
+_MX_NUMBERS = range(6, 16)
 
 
 def read_mat_annotations(content: bytes, name: str) -> list[NDArray]:
-    """Read every annotator's label map from a MATLAB file of version 7 or older.
+    """Read every annotator's label map from a MATLAB file of version 5 to 7.
 
     Parameters
     ----------
@@ -35,67 +44,120 @@ def read_mat_annotations(content: bytes, name: str) -> list[NDArray]:
     Raises
     ------
     UserError
-        If the file is broken, is HDF5 (version 7.3), nests too deep, or has neither `groundTruth` nor `Segmentation`.
+        If the file is broken, is of another version, or has neither `groundTruth` nor `Segmentation`.
     """
-    # scipy.io takes long to import.
-    from scipy.io import loadmat
-
-    if b"MATLAB 7.3" in content[:_HEADER_BYTES]:
-        raise UserError(f'{name} is a MATLAB 7.3 file: save it with "-v7"')
+    order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES])
+    if order is None or content.startswith(b"MATLAB 7.3"):
+        raise UserError(f'{name} isn\'t a MATLAB file of version 5 to 7: save it in MATLAB with "-v7"')
     try:
-        variables = loadmat(io.BytesIO(_bounded(content)), variable_names=["groundTruth", "Segmentation"])
+        variables = dict(_variables(content, order))
         if "groundTruth" in variables:
-            annotations = [cell["Segmentation"][0, 0] for cell in variables["groundTruth"].ravel()]
+            annotations = [annotator["Segmentation"] for annotator in _contents(variables["groundTruth"])]
         elif "Segmentation" in variables:
             annotations = [variables["Segmentation"]]
         else:
             raise UserError(f"{name} has neither `groundTruth` nor `Segmentation`: save the label map as one of them")
-    except UserError:
-        raise
-    except Exception as error:
-        # The reader raises almost anything on broken input.
+    except (ValueError, IndexError, struct.error, zlib.error) as error:
         raise UserError(f"{name} can't be read as a MATLAB file ({error}): give a whole one") from error
-    if not annotations or any(np.ndim(annotation) != 2 or not np.size(annotation) for annotation in annotations):
+    if not annotations or not all(isinstance(labels, np.ndarray) and labels.size for labels in annotations):
         raise UserError(f"{name} must hold label maps of height x width: give a file with at least one")
+    if any(labels.ndim != 2 for labels in annotations):
+        raise UserError(f"{name} has a label map that isn't height x width: give one number a pixel")
     return annotations
 
 
-def _bounded(content: bytes) -> bytes:
-    """Inflate a file of version 5 to 7 and refuse one that would exhaust the memory or the stack of SciPy's reader."""
-    order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES])
-    if order is None:
-        return content
-    inflated = [content[:_HEADER_BYTES]]
+def _contents(cells: Any) -> Iterator[dict[str, Any]]:
+    """Yield the annotators' structures, be they in a cell array or an array of structures."""
+    for cell in cells if isinstance(cells, list) else [cells]:
+        for annotator in cell if isinstance(cell, list) else [cell]:
+            if not isinstance(annotator, dict) or "Segmentation" not in annotator:
+                raise ValueError("its `groundTruth` isn't made of structures with a `Segmentation`")
+            yield annotator
+
+
+def _variables(content: bytes, order: str) -> Iterator[tuple[str, Any]]:
     left = _MAX_BYTES
-    position = _HEADER_BYTES
-    while position + _TAG_BYTES <= len(content):
-        kind, size = struct.unpack_from(f"{order}II", content, position)
-        end = position + _TAG_BYTES + size
-        if kind == _COMPRESSED:
-            element = zlib.decompressobj().decompress(content[position + _TAG_BYTES : end], left)
-        else:
-            element = content[position:end]
-        left -= len(element)
-        if left <= 0:
-            raise ValueError(f"it unpacks to more than {_MAX_BYTES:,} bytes")
-        _check_nesting(element, order)
-        inflated.append(element)
-        position = end
-    return b"".join(inflated)
+    for kind, data in _elements(content[_HEADER_BYTES:], order):
+        if kind == _MI_COMPRESSED:
+            inflated = zlib.decompressobj().decompress(data, left + 1)
+            left -= len(inflated)
+            if left < 0:
+                raise ValueError(f"it unpacks to more than {_MAX_BYTES:,} bytes")
+            kind, data = next(_elements(inflated, order), (0, data[:0]))
+        if kind == _MI_MATRIX and data:
+            yield _array(data, order, 0)
 
 
-def _check_nesting(element: bytes, order: str) -> None:
-    # SciPy's reader recurses in C and crashes at a depth of some thousands. It ignores the size of an array that
-    # holds others, so only the number of arrays bounds the depth.
-    arrays = 0
+def _elements(data: bytes | memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Yield the type and content of elements that follow one another."""
+    view = memoryview(data)
     position = 0
-    while position + _TAG_BYTES <= len(element):
-        kind, size = struct.unpack_from(f"{order}II", element, position)
-        position += _TAG_BYTES
-        if kind == _MATRIX:
-            arrays += 1
-            position += _ARRAY_FLAGS_BYTES if size else 0
-        elif kind <= 0xFFFF:
-            position += size + -size % 8
-    if arrays > _MAX_ARRAYS:
-        raise ValueError(f"it holds more than {_MAX_ARRAYS:,} arrays")
+    while position + _TAG <= len(view):
+        kind, size = struct.unpack_from(f"{order}II", view, position)
+        start = position + _TAG
+        if kind >> 16:
+            # Up to four bytes are packed into the tag itself.
+            kind, size, start = kind & 0xFFFF, kind >> 16, position + 4
+            end = position + _TAG
+        else:
+            end = start + size + (-size % 8 if kind != _MI_COMPRESSED else 0)
+        if start + size > min(end, len(view)):
+            raise ValueError("it ends too early")
+        yield kind, view[start : start + size]
+        position = end
+
+
+def _array(data: memoryview, order: str, depth: int) -> tuple[str, Any]:
+    """Read an array's name and its content: an ndarray, a list of cells, a list of structures, or None for others."""
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"it nests deeper than {_MAX_DEPTH} arrays")
+    if not data:
+        return "", None
+    elements = _elements(data, order)
+    flags, dimensions, name = (_next(elements) for _ in range(3))
+    array_class = _numbers(flags, order)[0] & 0xFF
+    shape = tuple(int(length) for length in _numbers(dimensions, order))
+    if min(shape, default=-1) < 0:
+        raise ValueError("it has an array of negative size")
+    content: Any = None
+    if array_class in _MX_NUMBERS:
+        content = _numbers(_next(elements), order).reshape(shape, order="F")
+    elif array_class == _MX_CELL:
+        content = [_array(_matrix(elements), order, depth + 1)[1] for _ in range(math.prod(shape))]
+    elif array_class == _MX_STRUCT:
+        fields = _field_names(_numbers(_next(elements), order), bytes(_next(elements)[1]))
+        content = [
+            {field: _array(_matrix(elements), order, depth + 1)[1] for field in fields}
+            for _ in range(math.prod(shape) if fields else 0)
+        ]
+    return bytes(name[1]).decode("ascii", "replace"), content
+
+
+def _next(elements: Iterator[tuple[int, memoryview]]) -> tuple[int, memoryview]:
+    element = next(elements, None)
+    if element is None:
+        raise ValueError("it ends too early")
+    return element
+
+
+def _matrix(elements: Iterator[tuple[int, memoryview]]) -> memoryview:
+    kind, data = _next(elements)
+    if kind != _MI_MATRIX:
+        raise ValueError(f"it has an element of type {kind} in the place of an array")
+    return data
+
+
+def _numbers(element: tuple[int, memoryview], order: str) -> NDArray:
+    kind, data = element
+    if kind not in _MI_NUMBERS:
+        raise ValueError(f"it has an element of type {kind} in the place of numbers")
+    return np.frombuffer(data, dtype=f"{order}{_MI_NUMBERS[kind]}")
+
+
+def _field_names(length: NDArray, names: bytes) -> list[str]:
+    step = int(length[0]) if len(length) else 0
+    if step < 1:
+        raise ValueError("it has a structure without field names")
+    return [
+        names[start : start + step].split(b"\0")[0].decode("ascii", "replace") for start in range(0, len(names), step)
+    ]

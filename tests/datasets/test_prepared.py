@@ -1,0 +1,186 @@
+"""Writing a prepared dataset: whole or not at all, and what was there before stays."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from dynseg.datasets.prepared import Example, listed, numbered_segments, sampled, unique_ids, write_dataset
+from dynseg.errors import UserError
+from dynseg.ground_truth import read_annotated_ids, read_attributes
+
+
+def png(height: int = 2, width: int = 3) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(content, "PNG")
+    return content.getvalue()
+
+
+def example(image_id: str = "a", **changes: object) -> Example:
+    values = {
+        "image_id": image_id,
+        "source": f"archive.tgz: {image_id}.png",
+        "suffix": ".png",
+        "content": png(),
+        "modified": 1_000_000_000.0,
+        "segments": np.ones((2, 2, 3), np.uint8),
+    }
+    return Example(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_layout(tmp_path: Path) -> None:
+    output = tmp_path / "mine"
+    assert write_dataset(output, [example("b"), example("a", segments=None)], {"dataset": "mine"}) == ["a", "b"]
+    assert sorted(snapshot(output)) == ["ground_truth.h5", "images.txt", "images/a.png", "images/b.png"]
+    assert (output / "images.txt").read_text() == "a\nb\n"
+    assert (output / "images" / "a.png").read_bytes() == png()
+    assert (output / "images" / "a.png").stat().st_mtime == 1_000_000_000
+    assert read_annotated_ids(output / "ground_truth.h5") == ["b"]
+    assert read_attributes(output / "ground_truth.h5") == {"dataset": "mine"}
+    assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"content": png()[:60]}, r"archive\.tgz: b\.png can't be read as an image"),
+        ({"content": b"text"}, r"archive\.tgz: b\.png isn't an image"),
+        ({"segments": np.ones((1, 3, 2), np.uint8)}, r"b\.png has 3x2 pixels and its annotation 2x3"),
+    ],
+)
+def test_bad_example_keeps_the_earlier_dataset(tmp_path: Path, changes: dict, message: str) -> None:
+    output = tmp_path / "mine"
+    write_dataset(output, [example("old")], {"dataset": "earlier"})
+    before = snapshot(output)
+    with pytest.raises(UserError, match=message):
+        write_dataset(output, [example("a"), example("b", **changes)], {"dataset": "mine"})
+    assert snapshot(output) == before
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_interrupted_reading_keeps_the_earlier_dataset(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[Example]:
+        yield example("a")
+        raise KeyboardInterrupt
+
+    output = tmp_path / "mine"
+    write_dataset(output, [example("old")], {})
+    before = snapshot(output)
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(output, interrupted(), {})
+    assert snapshot(output) == before
+
+
+def test_new_dataset_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
+    output = tmp_path / "mine"
+    write_dataset(output, [example("old"), example("older")], {})
+    (output / "notes.txt").write_text("kept")
+    write_dataset(output, [example("new")], {})
+    assert sorted(snapshot(output)) == ["ground_truth.h5", "images.txt", "images/new.png", "notes.txt"]
+
+
+def test_remains_of_a_killed_run_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / ".mine.part" / "images").mkdir(parents=True)
+    (tmp_path / ".mine.part" / "images" / "a.png").write_bytes(b"half")
+    write_dataset(tmp_path / "mine", [example("a")], {})
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
+
+
+def test_pictures_of_the_user_are_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "holiday.png").write_bytes(png())
+    with pytest.raises(UserError, match="wasn't prepared by dynseg and would be lost"):
+        write_dataset(tmp_path, [example()], {})
+    assert sorted(snapshot(tmp_path)) == ["images/holiday.png"]
+
+
+def test_no_image_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"empty\.zip has no image"):
+        write_dataset(tmp_path / "mine", [], {"archive": "empty.zip"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_output_is_a_user_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError, match="can't be written"):
+        write_dataset(tmp_path / "file" / "mine", [example()], {})
+
+
+def test_clocks_that_are_wrong_are_mended(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "mine", [example("a", modified=-5.0), example("b", modified=1e15)], {})
+    assert (tmp_path / "mine" / "images" / "a.png").stat().st_mtime == 0
+    assert (tmp_path / "mine" / "images" / "b.png").stat().st_mtime < 1e11
+
+
+@given(arrays(np.int64, (4, 5), elements=st.integers(-3, 200_000) | st.integers(0, 4)), st.integers(0, 4))
+def test_numbering_keeps_the_partition_and_its_order(labels: np.ndarray, unscored: int) -> None:
+    (numbered,) = numbered_segments([labels], "a")
+    known, expected = np.unique(labels, return_inverse=True)
+    np.testing.assert_array_equal(numbered, expected.reshape(labels.shape) + 1)
+    (scored,) = numbered_segments([labels], "a", unscored)
+    np.testing.assert_array_equal(scored == 0, labels == unscored)
+    assert set(np.unique(scored[scored > 0])) == set(range(1, len(known[known != unscored]) + 1))
+
+
+def test_whole_numbers_may_be_stored_as_floats() -> None:
+    assert numbered_segments([np.array([[1.0, 7.0]])], "a").tolist() == [[[1, 2]]]
+
+
+@pytest.mark.parametrize("labels", [[[0.5, 1]], [[np.nan, 1]], [["a", "b"]], [[None, 1]]])
+def test_other_labels_are_user_errors(labels: list) -> None:
+    with pytest.raises(UserError, match=r"a\.mat has labels that aren't whole numbers"):
+        numbered_segments([np.array(labels)], "a.mat")
+
+
+def test_pictures_are_not_label_maps() -> None:
+    with pytest.raises(UserError, match=r"a\.png has 66,000 different labels"):
+        numbered_segments([np.arange(66_000).reshape(220, 300)], "a.png")
+
+
+def test_annotators_of_different_size_are_a_user_error() -> None:
+    with pytest.raises(UserError, match="differ in size"):
+        numbered_segments([np.ones((2, 3)), np.ones((3, 2))], "a.mat")
+
+
+def test_sample_depends_on_ids_and_seed_only() -> None:
+    ids = [f"{number:03}" for number in range(100)]
+    chosen = sampled(5, 0, pytest.fail)(ids)
+    assert chosen == ["049", "097", "053", "005", "033"]
+    assert sampled(5, 0, pytest.fail)(ids[::-1]) == chosen
+    assert sampled(5, 1, pytest.fail)(ids) != chosen
+
+
+def test_sample_larger_than_the_dataset_takes_all_and_warns() -> None:
+    warnings: list[str] = []
+    assert sorted(sampled(5, 0, warnings.append)(["b", "a"])) == ["a", "b"]
+    assert warnings == ["a sample of 5 images was asked for and there are 2: all are taken"]
+
+
+def test_list_of_ids(tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("b\n\nü\r\nb\n", encoding="utf-8")
+    assert listed(tmp_path / "ids.txt")(["a", "b", "ü"]) == ["b", "ü"]
+    with pytest.raises(UserError, match=r"ids\.txt lists 'ü', which isn't an image"):
+        listed(tmp_path / "ids.txt")(["a", "b"])
+
+
+def test_bad_lists_are_user_errors(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    for name, message in [("empty", "lists no image id"), ("binary", "can't be read"), ("none", "can't be read")]:
+        with pytest.raises(UserError, match=rf"{name}\.txt {message}"):
+            listed(tmp_path / f"{name}.txt")
+
+
+def test_two_files_with_one_id_are_a_user_error() -> None:
+    with pytest.raises(UserError, match=r"'a_b\.png' and 'a/b\.png' would both be the image 'a_b'"):
+        unique_ids([("a_b", "a_b.png"), ("a_b", "a/b.png")])
