@@ -244,7 +244,8 @@ def cut_contour_map(contour_map: NDArray[np.floating], threshold: float) -> NDAr
     ndarray, (H, W), unsigned integer
         Regions from 1 on; 0 for pixels that are contours themselves.
     """
-    return cc3d.connected_components(contour_map <= threshold, connectivity=8)[1::2, 1::2]
+    regions = cc3d.connected_components(contour_map <= threshold, connectivity=8)
+    return np.ascontiguousarray(regions[1::2, 1::2])
 
 
 def cut_at_thresholds(

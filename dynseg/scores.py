@@ -41,6 +41,7 @@ from dynseg.metrics import (
     rand_index_of_table,
     variation_of_information_of_table,
 )
+from dynseg.metrics.contingency import count_labels
 
 Connectivity = Literal[4, 8]
 
@@ -213,7 +214,7 @@ def tables_of_image(
     """
     relabelled = labels if connectivity is None else connected_components(labels, connectivity)
     # As many components as labels: the same partition under other numbers, so that one table does for both.
-    connected = relabelled is labels or relabelled.max() == np.unique(labels).size
+    connected = relabelled is labels or relabelled.max() == count_labels(labels)
     annotators = []
     for annotator, annotation in enumerate(segments):
         raw = contingency_table(annotation, labels, void=VOID)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 
 MIOU = ("all", "fine", "coarse", "mean")
-SCALES = ("ods", "ois", "best")
+SCALES = {"ods": "ODS", "ois": "OIS", "best": "Best"}
 HEADINGS = {
     "all": "mIOU, all annotations",
     "fine": "mIOU, finest annotation",
@@ -128,7 +128,7 @@ def _readable(scores: dict[str, Any], connectivity: Literal[4, 8] | None) -> str
     segments = "labels as they are" if connectivity is None else f"{connectivity}-connected segments"
     if isinstance(scores["all"], dict):
         title = f"contour maps at 99 thresholds, {segments}"
-        table = {heading: {key.upper(): scores[name].get(key) for key in SCALES} for name, heading in HEADINGS.items()}
+        table = {heading: {SCALES[key]: scores[name].get(key) for key in SCALES} for name, heading in HEADINGS.items()}
     else:
         title = segments
         table = {heading: {segments: scores[name]} for name, heading in HEADINGS.items()}

@@ -72,6 +72,11 @@ def contingency_table(annotation: NDArray, prediction: NDArray, *, void: int | N
     return ContingencyTable(rows, columns, counts, row_areas, column_areas)
 
 
+def count_labels(labels: NDArray) -> int:
+    """Return the number of different labels in a map of non-negative whole numbers."""
+    return int(np.count_nonzero(np.bincount(_indices(labels)[0])))
+
+
 def check_labels(labels: NDArray, name: str) -> None:
     """Raise a ValueError that begins with `name` unless `labels` is a non-empty map of non-negative whole numbers."""
     if labels.dtype.kind not in "biu":
