@@ -57,7 +57,7 @@ def read_mat_annotations(content: bytes, name: str) -> list[NDArray]:
             annotations = [variables["Segmentation"]]
         else:
             raise UserError(f"{name} has neither `groundTruth` nor `Segmentation`: save the label map as one of them")
-    except (ValueError, IndexError, struct.error, zlib.error) as error:
+    except (ValueError, IndexError, OverflowError, struct.error, zlib.error) as error:
         raise UserError(f"{name} can't be read as a MATLAB file ({error}): give a whole one") from error
     if not annotations or not all(isinstance(labels, np.ndarray) and labels.size for labels in annotations):
         raise UserError(f"{name} must hold label maps of height x width: give a file with at least one")
@@ -115,7 +115,7 @@ def _array(data: memoryview, order: str, depth: int) -> tuple[str, Any]:
         return "", None
     elements = _elements(data, order)
     flags, dimensions, name = (_next(elements) for _ in range(3))
-    array_class = _numbers(flags, order)[0] & 0xFF
+    array_class = int(_numbers(flags, order)[0]) & 0xFF
     shape = tuple(int(length) for length in _numbers(dimensions, order))
     if min(shape, default=-1) < 0:
         raise ValueError("it has an array of negative size")

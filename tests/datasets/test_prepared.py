@@ -53,7 +53,7 @@ def test_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"content": png()[:60]}, r"archive\.tgz: b\.png can't be read as an image"),
+        ({"content": png()[:50]}, r"archive\.tgz: b\.png can't be read as an image"),
         ({"content": b"text"}, r"archive\.tgz: b\.png isn't an image"),
         ({"segments": np.ones((1, 3, 2), np.uint8)}, r"b\.png has 3x2 pixels and its annotation 2x3"),
     ],
