@@ -44,7 +44,9 @@ class Method:
 MODULES = {
     "blank": "dynseg.methods.blank",
     "cnn": "dynseg.methods.cnn",
+    "external": "dynseg.methods.external",
     "graph_based": "dynseg.methods.graph_based",
+    "iic": "dynseg.methods.iic",
     "kmeans": "dynseg.methods.kmeans",
     "superpixel_cnn": "dynseg.methods.superpixel_cnn",
 }

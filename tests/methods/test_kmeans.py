@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
@@ -31,6 +31,7 @@ def test_windows_tell_apart_textures_that_share_their_colours():
     assert not set(np.unique(labels[:, :18])) & set(np.unique(labels[:, 22:]))
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 3, 5]))
 def test_windows_are_the_mirrored_neighbourhoods(height, width, window):
     image = noise(height, width)

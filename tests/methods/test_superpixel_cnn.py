@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -25,6 +25,7 @@ def test_a_pixel_takes_the_label_most_frequent_in_its_superpixel_and_the_smalles
     assert voted.tolist() == [[5, 5, 5, 1], [0, 0, 0, 0]]
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     arrays(np.int64, (4, 5), elements=st.integers(0, 3)),
     arrays(np.int64, (4, 5), elements=st.integers(0, 6)),
