@@ -1,0 +1,89 @@
+"""The commands that fetch, make and prepare datasets."""
+
+from pathlib import Path
+
+import pytest
+from archive_builders import folder, picture
+from click.testing import CliRunner
+
+from dynseg.cli import compose_mosaic, export_photographs, fetch, prepare
+from dynseg.datasets import KINDS, bsd500
+from dynseg.errors import UserError
+
+
+def run(module: object, *arguments: str | Path) -> str:
+    result = CliRunner().invoke(module.command, [str(argument) for argument in arguments], catch_exceptions=False)  # type: ignore[attr-defined]
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_mosaic_from_nothing_to_a_dataset(tmp_path: Path) -> None:
+    run(compose_mosaic, "--output", tmp_path / "mosaic.tgz", "--images", "2", "--seed", "1")
+    output = tmp_path / "mosaic"
+    run(prepare, "mosaic", "--archive", tmp_path / "mosaic.tgz", "--name", "mosaic", "--output", output)
+    assert (output / "images.txt").read_text() == "mosaic001\nmosaic002\n"
+
+
+def test_photographs_and_selections(tmp_path: Path) -> None:
+    run(export_photographs, "--output", tmp_path / "photographs")
+    (tmp_path / "ids.txt").write_text("coffee\ncoins\n")
+    arguments = ["photographs", "--archive", tmp_path / "photographs", "--name", "mine", "--output", tmp_path / "out"]
+    run(prepare, *arguments, "--ids", tmp_path / "ids.txt")
+    assert (tmp_path / "out" / "images.txt").read_text() == "coffee\ncoins\n"
+    run(prepare, *arguments, "--sample", "3")
+    first = (tmp_path / "out" / "images.txt").read_text()
+    assert len(first.split()) == 3
+    run(prepare, *arguments, "--sample", "3", "--sample-seed", "1")
+    assert (tmp_path / "out" / "images.txt").read_text() != first
+    assert "mine: a sample of 99 images was asked for and there are 11" in run(prepare, *arguments, "--sample", "99")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("bsd500", ["--masks", "class"], "masks doesn't fit a dataset of kind bsd500: leave it out"),
+        ("bsd500", ["--void", "ignore"], "void doesn't fit"),
+        ("voc2012", ["--annotations", "x"], "annotations doesn't fit"),
+        ("folder", ["--split", "test"], "split doesn't fit"),
+        ("photographs", ["--void", "ignore"], "void doesn't fit"),
+        ("folder", ["--sample", "1", "--ids", "x"], "exclude each other"),
+        ("folder", ["--sample-seed", "1"], "--sample-seed belongs to --sample"),
+        ("folder", ["--void", "background"], "void 'background' isn't known for a folder"),
+    ],
+)
+def test_options_that_do_not_fit(tmp_path: Path, kind: str, options: list[str], message: str) -> None:
+    source = folder(tmp_path / "in", {"a.jpg": picture()})
+    with pytest.raises(UserError, match=message):
+        run(prepare, kind, "--archive", source, "--name", "mine", "--output", tmp_path / "out", *options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_missing_archive_is_one_sentence_for_every_kind(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(UserError, match=r"none\.tgz"):
+        run(prepare, kind, "--archive", tmp_path / "none.tgz", "--name", "mine", "--output", tmp_path / "out")
+
+
+def test_unhashed_mirror_is_the_last_resort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def failing(urls: list[str], *arguments: object, check: object = None) -> None:
+        calls.append((tuple(urls), check))
+        if check is None:
+            raise UserError("no mirror")
+
+    monkeypatch.setattr(fetch, "fetch", failing)
+    assert "no mirror" in run(fetch, "bsd500", "--output", tmp_path / "a.tgz")
+    assert calls == [(bsd500.ARCHIVE.urls, None), ((bsd500.UNHASHED_MIRROR,), bsd500.check_complete)]
+    with pytest.raises(UserError, match="no mirror"):
+        run(fetch, "voc2012", "--output", tmp_path / "a.tar")
+
+
+def test_own_address_without_hash_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(fetch, "fetch", lambda *arguments: calls.append(arguments))
+    url = "https://example.org/a.tgz"
+    assert "isn't checked against a hash" in run(fetch, "bsd500", "--url", url, "--output", tmp_path / "a.tgz")
+    run(fetch, "bsd500", "--url", url, "--sha256", "00", "--output", tmp_path / "a.tgz")
+    assert calls == [((url,), tmp_path / "a.tgz", None), ((url,), tmp_path / "a.tgz", "00")]
+    with pytest.raises(UserError, match="--sha256 belongs to --url"):
+        run(fetch, "bsd500", "--sha256", "00", "--output", tmp_path / "a.tgz")
