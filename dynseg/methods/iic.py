@@ -95,7 +95,7 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: IicParameter
     from dynseg.plain_step import count_labels
     from dynseg.segmentation import image_tensor, reduce_image
 
-    network = initial_network(parameters, context.seed).to(context.device)
+    network = initial_clustering_network(parameters, context.seed).to(context.device)
     full_size = image_tensor(image).to(context.device)
     reduced = reduce_image(full_size, parameters.scale)
     if reduced.shape[1] * reduced.shape[2] < 2:
@@ -127,7 +127,7 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: IicParameter
     return Segmentation(labels, history, {"adaptation": "IIC on a single image, as this project adapts it"})
 
 
-def initial_network(parameters: IicParameters, seed: int) -> "nn.Module":
+def initial_clustering_network(parameters: IicParameters, seed: int) -> "nn.Module":
     """Return the paper's network with one response a cluster; its weights depend on the seed and the shape alone."""
     import torch
 
