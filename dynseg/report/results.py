@@ -1,0 +1,167 @@
+"""Finding in a results tree what the report shows."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dynseg.errors import UserError
+from dynseg.figures.inputs import locate_label_maps
+from dynseg.label_maps import read_attributes
+from dynseg.prepared import read_image_list
+from dynseg.scores import read_scores
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one dataset, with one seed.
+
+    Attributes
+    ----------
+    label_maps : dict of str to Path
+        The label map file of every image id.
+    scores : DataFrame
+        Its score table, without rows where the dataset has no ground truth.
+    """
+
+    label_maps: dict[str, Path]
+    scores: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a results tree holds.
+
+    Attributes
+    ----------
+    folder : Path
+        The tree itself.
+    datasets, methods : dict of str to str
+        Labels by id, in the order of the report.
+    images : dict of str to list of str
+        Image ids by dataset.
+    runs : dict of (str, str) to Run
+        By dataset and method.
+    """
+
+    folder: Path
+    datasets: dict[str, str]
+    methods: dict[str, str]
+    images: dict[str, list[str]]
+    runs: dict[tuple[str, str], Run]
+
+
+def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
+    """Look through a results tree.
+
+    Parameters
+    ----------
+    folder : Path
+        The workflow's `results`.
+    config : mapping
+        The resolved configuration. Its `datasets` and `methods` are shown, in its order and with its labels; all that
+        is found, if it has none. The first of its `seeds` is shown, or the smallest seed that there is.
+
+    Raises
+    ------
+    UserError
+        If there is no prepared dataset in `folder`, or a file in it can't be read.
+    """
+    datasets = _labels(config.get("datasets")) or {name: name for name in _folders(folder / "datasets")}
+    datasets = {name: label for name, label in datasets.items() if (folder / "datasets" / name / "images.txt").exists()}
+    if not datasets:
+        raise UserError(f"{folder} holds no prepared dataset (datasets/NAME/images.txt): name the results of a run")
+    methods = _labels(config.get("methods")) or {
+        name: name
+        for name in sorted({name for dataset in datasets for name in _folders(folder / "segments" / dataset)})
+    }
+    images = {dataset: read_image_list(folder / "datasets" / dataset) for dataset in datasets}
+    runs = {}
+    for dataset in datasets:
+        for method in methods:
+            seed = _seed(folder / "segments" / dataset / method, config.get("seeds", []))
+            if seed is not None:
+                label_maps = locate_label_maps([folder / "segments" / dataset / method / seed])
+                scores = folder / "scores" / dataset / method / f"{seed}.csv"
+                runs[dataset, method] = Run(label_maps, read_scores(scores) if scores.exists() else pd.DataFrame())
+    return Results(folder, datasets, methods, images, runs)
+
+
+def segmentation_facts(results: Results) -> list[dict[str, Any]]:
+    """Return what made the label maps of each run: one row a method and dataset, in the report's order.
+
+    Returns
+    -------
+    list of dict
+        `dataset` and `method` (labels), `parameters` (dict), `seed`, `device`, `versions` (dict), `images`,
+        `seconds` (total; None where the files don't say).
+    """
+    rows = []
+    for (dataset, method), run in results.runs.items():
+        facts = [
+            read_attributes(run.label_maps[image_id], image_id)
+            for image_id in results.images[dataset]
+            if image_id in run.label_maps
+        ]
+        if not facts:
+            continue
+        seconds = [float(fact["seconds"]) for fact in facts if "seconds" in fact]
+        rows.append(
+            {
+                "dataset": results.datasets[dataset],
+                "method": results.methods[method],
+                "parameters": _mapping(facts[0].get("parameters")),
+                "seed": facts[0].get("seed", ""),
+                "device": facts[0].get("device", ""),
+                "versions": _mapping(facts[0].get("versions")),
+                "images": len(facts),
+                "seconds": sum(seconds) if seconds else None,
+            }
+        )
+    return rows
+
+
+def stage_times(folder: Path) -> list[dict[str, Any]]:
+    """Return how long each stage of the workflow took, from Snakemake's files in `benchmarks/STAGE/`.
+
+    Returns
+    -------
+    list of dict
+        `stage`, `jobs`, `seconds` (total) and `longest` (one job), the longest stage first.
+    """
+    rows = []
+    for stage in _folders(folder / "benchmarks"):
+        files = sorted((folder / "benchmarks" / stage).rglob("*.tsv"))
+        seconds = [float(value) for file in files for value in pd.read_csv(file, sep="\t")["s"]]
+        if seconds:
+            rows.append({"stage": stage, "jobs": len(seconds), "seconds": sum(seconds), "longest": max(seconds)})
+    return sorted(rows, key=lambda row: -row["seconds"])
+
+
+def _labels(section: Any) -> dict[str, str]:
+    if not isinstance(section, Mapping):
+        return {}
+    return {
+        name: str((entry or {}).get("label", name)) if isinstance(entry, Mapping | None) else name
+        for name, entry in section.items()
+    }
+
+
+def _folders(parent: Path) -> list[str]:
+    return sorted(path.name for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+
+
+def _seed(method: Path, wanted: list[int]) -> str | None:
+    found = [name for name in _folders(method) if re.fullmatch(r"seed\d+", name) and any((method / name).glob("*.h5"))]
+    if wanted and f"seed{wanted[0]}" in found:
+        return f"seed{wanted[0]}"
+    return min(found, key=lambda name: int(name.removeprefix("seed")), default=None)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    found = json.loads(value) if isinstance(value, str) else value
+    return dict(found) if isinstance(found, Mapping) else {}
