@@ -33,13 +33,33 @@ def write_ground_truth(
     UserError
         If the file can't be written.
     """
-    with written_aside(path) as aside, h5py.File(aside, "w") as file:
+    with written_aside(path) as aside:
+        store_annotations(aside, annotations, attributes)
+
+
+def store_annotations(
+    path: str | Path, annotations: Iterable[tuple[str, NDArray]], attributes: Mapping[str, str]
+) -> None:
+    """Write the annotations of a dataset under their final name, for a caller who writes a whole folder aside.
+
+    Takes what `write_ground_truth` takes.
+
+    Raises
+    ------
+    OSError
+        If the file can't be written.
+    """
+    # HDF5 reports a full disk in many ways and at any time, a plain write in one: the small file is made in memory.
+    with h5py.File(path, "w", driver="core", backing_store=False) as file:
         file.attrs.update(attributes)
         for image_id, segments in annotations:
             segments = segments.astype(np.min_scalar_type(int(segments.max(initial=0))))
             file.create_group(image_id).create_dataset(
                 "segments", data=segments, chunks=(1, *segments.shape[1:]), compression="gzip", shuffle=True
             )
+        file.flush()
+        content = file.id.get_file_image()
+    Path(path).write_bytes(content)
 
 
 def read_attributes(path: str | Path) -> dict[str, str]:

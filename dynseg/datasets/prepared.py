@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
-from dynseg.ground_truth import write_ground_truth
+from dynseg.ground_truth import store_annotations
 from dynseg.images import read_image
 
 IMAGES = "images"
@@ -205,7 +205,7 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
         shutil.rmtree(aside, ignore_errors=True)
         (aside / IMAGES).mkdir(parents=True)
         ids: list[str] = []
-        write_ground_truth(aside / GROUND_TRUTH, _annotations(aside / IMAGES, examples, ids), attributes)
+        store_annotations(aside / GROUND_TRUTH, _annotations(aside / IMAGES, examples, ids), attributes)
         if not ids:
             raise UserError(f"{attributes.get('archive', output)} has no image to prepare: give one that has")
         (aside / IMAGE_LIST).write_text("".join(f"{image_id}\n" for image_id in sorted(ids)), encoding="utf-8")

@@ -1,6 +1,8 @@
 """Writing a prepared dataset: whole or not at all, and what was there before stays."""
 
 import io
+import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,3 +186,22 @@ def test_bad_lists_are_user_errors(tmp_path: Path) -> None:
 def test_two_files_with_one_id_are_a_user_error() -> None:
     with pytest.raises(UserError, match=r"'a_b\.png' and 'a/b\.png' would both be the image 'a_b'"):
         unique_ids([("a_b", "a_b.png"), ("a_b", "a/b.png")])
+
+
+@pytest.mark.parametrize("limit", [50, 1000, 5000])
+def test_full_disk_is_one_sentence_and_keeps_the_earlier_dataset(tmp_path: Path, limit: int) -> None:
+    output = tmp_path / "mine"
+    write_dataset(output, [example("old")], {})
+    before = snapshot(output)
+    signals = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"mine can't be written \(File too large\): make room") as caught:
+            write_dataset(output, [example(str(number)) for number in range(30)], {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, signals)
+    assert "\n" not in str(caught.value)
+    assert snapshot(output) == before
+    assert list(tmp_path.iterdir()) == [output]
