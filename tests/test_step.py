@@ -1,0 +1,183 @@
+"""The fast step against the plain one: the same observations and updates, in float32 and in float64."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from dynseg.network import initial_network
+from dynseg.plain_step import Observation, PlainStep, Step
+from dynseg.step import FastStep
+
+Shape = tuple[int, int, int, int]
+# Height, width, M, channels: even, odd, one row, one column, wide, high enough for several bands.
+SHAPES = [(12, 16, 2, 8), (13, 17, 3, 7), (1, 9, 2, 8), (9, 1, 1, 5), (5, 530, 2, 4), (70, 33, 2, 20), (2, 1, 2, 3)]
+WEIGHT = torch.tensor(2.5, dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tests of small maps, the plain step's above all, mostly wait when threads share a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make_step(kind: type, shape: Shape, dtype: torch.dtype, learning_rate: float = 0.1) -> tuple[Step, list[Tensor]]:
+    """Return a step on a random image, and the parameters that it trains."""
+    height, width, components, channels = shape
+    image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    network = initial_network(components, channels, seed=0).to(dtype)
+    return kind(network, image.to(dtype), learning_rate), [parameter.detach() for parameter in network.parameters()]
+
+
+def train(step: Step, iterations: int) -> Observation:
+    """Return the last of some iterations' observations."""
+    for _ in range(iterations):
+        observation = step.forward()
+        step.update(WEIGHT.to(observation.similarity_loss))
+    return observation
+
+
+def gradients(kind: type, shape: Shape, dtype: torch.dtype, target: Tensor | None = None) -> list[Tensor]:
+    """Return the first gradient of every parameter, but of the two constants that the last batch norm takes away."""
+    # A large learning rate, so that the update isn't rounded away beside the parameter.
+    learning_rate = 1e6
+    step, parameters = make_step(kind, shape, dtype, learning_rate)
+    before = [parameter.clone() for parameter in parameters]
+    step.forward()
+    step.update(WEIGHT.to(dtype), target)
+    changes = [(start - parameter).double() for parameter, start in zip(parameters, before, strict=True)]
+    last_bias, offset_before = 2 * shape[2] + 1, -3
+    del changes[offset_before], changes[last_bias]
+    return [change / learning_rate for change in changes]
+
+
+def largest_error(values: list[Tensor], expected: list[Tensor]) -> float:
+    """Return the largest error of a tensor relative to its norm, or to 1e-3 of the largest norm if that is more."""
+    least = 1e-3 * max(tensor.norm() for tensor in expected)
+    return max(float((a - b).norm() / max(b.norm(), least)) for a, b in zip(values, expected, strict=True))
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[0] * shape[1] > 2])
+def test_gradients_in_float32_agree_with_the_plain_step_and_with_float64(shape: Shape) -> None:
+    exact = gradients(PlainStep, shape, torch.float64)
+    plain = gradients(PlainStep, shape, torch.float32)
+    fast = gradients(FastStep, shape, torch.float32)
+    assert largest_error(plain, exact) < 1e-4
+    assert largest_error(fast, exact) < 1e-4
+    assert largest_error(fast, plain) < 1e-4
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_in_float64_are_exact(shape: Shape) -> None:
+    assert largest_error(gradients(FastStep, shape, torch.float64), gradients(PlainStep, shape, torch.float64)) < 1e-10
+
+
+@given(
+    st.integers(1, 12), st.integers(1, 12), st.integers(1, 3), st.integers(2, 6), st.integers(0, 2**32), st.booleans()
+)
+@settings(max_examples=30, deadline=None)
+def test_every_shape_and_target(
+    height: int, width: int, components: int, channels: int, seed: int, own_target: bool
+) -> None:
+    if height * width == 1:
+        width = 2  # PyTorch's batch norm refuses a single pixel.
+    shape = (height, width, components, channels)
+    generator = torch.Generator().manual_seed(seed)
+    target = None if own_target else torch.randint(channels, (height, width), generator=generator)
+    fast = gradients(FastStep, shape, torch.float64, target)
+    assert largest_error(fast, gradients(PlainStep, shape, torch.float64, target)) < 1e-6
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_trajectories_in_float64_are_the_same(shape: Shape) -> None:
+    plain, plain_parameters = make_step(PlainStep, shape, torch.float64)
+    fast, fast_parameters = make_step(FastStep, shape, torch.float64)
+    expected, observed = train(plain, 6), train(fast, 6)
+    assert torch.equal(observed.labels, expected.labels)
+    assert observed.label_count == expected.label_count
+    assert observed.similarity_loss.item() == pytest.approx(expected.similarity_loss.item(), abs=1e-9)
+    assert observed.continuity_loss.item() == pytest.approx(expected.continuity_loss.item(), abs=1e-9)
+    for parameter, other in zip(fast_parameters, plain_parameters, strict=True):
+        torch.testing.assert_close(parameter, other, rtol=1e-9, atol=1e-9)
+    assert torch.equal(fast.predict(), plain.predict())
+
+
+def test_observations_in_float32_agree() -> None:
+    shape = (40, 31, 2, 20)
+    expected, observed = (make_step(kind, shape, torch.float32)[0].forward() for kind in (PlainStep, FastStep))
+    assert torch.equal(observed.labels, expected.labels)
+    assert observed.label_count == expected.label_count
+    torch.testing.assert_close(observed.similarity_loss, expected.similarity_loss)
+    torch.testing.assert_close(observed.continuity_loss, expected.continuity_loss)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_constant_image_has_no_variance_to_amplify(dtype: torch.dtype) -> None:
+    network = initial_network(1, 6, seed=0).to(dtype)
+    step = FastStep(network, torch.full((3, 9, 9), 0.7, dtype=dtype))
+    plain = PlainStep(network, torch.full((3, 9, 9), 0.7, dtype=dtype))
+    torch.testing.assert_close(step.forward().similarity_loss, plain.forward().similarity_loss)
+
+
+def test_a_single_pixel_responds_with_the_offsets() -> None:
+    network = initial_network(2, 4, seed=0)
+    with torch.no_grad():
+        network.normalisations[-1].bias.copy_(torch.tensor([0.0, 1.0, 3.0, 2.0]))
+    step = FastStep(network, torch.rand(3, 1, 1))
+    observation = step.forward()
+    assert observation.labels.tolist() == [[2]]
+    assert observation.continuity_loss == 0
+    step.update(torch.tensor(1.0))
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
+def test_results_do_not_depend_on_threads_or_on_the_run() -> None:
+    def parameters_after_training(threads: int) -> list[Tensor]:
+        torch.set_num_threads(threads)
+        step, parameters = make_step(FastStep, (70, 33, 2, 20), torch.float32)
+        train(step, 4)
+        return parameters
+
+    expected = parameters_after_training(1)
+    for threads in (1, 2, 2, 3):
+        for parameter, other in zip(parameters_after_training(threads), expected, strict=True):
+            assert torch.equal(parameter, other)
+
+
+def test_threads_of_the_caller_are_left_alone() -> None:
+    torch.set_num_threads(2)
+    step, _ = make_step(FastStep, (70, 33, 2, 20), torch.float32)
+    train(step, 1)
+    assert torch.get_num_threads() == 2
+
+
+def test_observed_labels_outlive_the_next_forward_pass() -> None:
+    step, _ = make_step(FastStep, (12, 16, 2, 8), torch.float32)
+    labels = step.forward().labels
+    before = labels.clone()
+    step.update(torch.tensor(20.0))
+    train(step, 3)
+    assert torch.equal(labels, before)
+
+
+def test_the_learning_rate_may_be_a_tensor() -> None:
+    step, parameters = make_step(FastStep, (12, 16, 2, 8), torch.float32)
+    before = [parameter.clone() for parameter in parameters]
+    step.learning_rate = torch.tensor(0.0)
+    train(step, 2)
+    assert all(torch.equal(parameter, start) for parameter, start in zip(parameters, before, strict=True))
+
+
+def test_an_update_needs_a_forward_pass() -> None:
+    step, _ = make_step(FastStep, (12, 16, 2, 8), torch.float32)
+    with pytest.raises(RuntimeError, match="forward"):
+        step.update(WEIGHT)
+    train(step, 1)
+    with pytest.raises(RuntimeError, match="forward"):
+        step.update(WEIGHT)
