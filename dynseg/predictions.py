@@ -69,8 +69,8 @@ def find_prediction(source: str | Path, image_id: str) -> Prediction:
     ----------
     source : path
         A folder with a PNG, .mat, .npy or .h5 file for each image, named by its id (or by its path below the folder,
-        as ids are made from paths); or a file. An HDF5 file has a dataset, or a group with a dataset `labels`, for
-        each image; any other file is the label map of whatever image is asked for.
+        as ids are made from paths); or one such file. An HDF5 file may hold many images: a dataset, or a group with a
+        dataset `labels`, for each.
     image_id : str
 
     Raises
@@ -78,9 +78,6 @@ def find_prediction(source: str | Path, image_id: str) -> Prediction:
     UserError
         If there is no label map of this image or several, or the source can't be read.
     """
-    source = Path(source)
-    if source.is_file() and source.suffix.lower() not in HDF5_SUFFIXES:
-        return Prediction(source)
     return _only(list_predictions(source), source, image_id)
 
 
@@ -272,7 +269,7 @@ def cut_at_thresholds(
         yield previous
 
 
-def _only(predictions: Mapping[str, list[Prediction]], source: Path, image_id: str) -> Prediction:
+def _only(predictions: Mapping[str, list[Prediction]], source: str | Path, image_id: str) -> Prediction:
     found = predictions.get(image_id, [])
     if not found:
         raise UserError(f"{source} has no label map of image {image_id}: add one named {image_id}.png, .mat or .npy")

@@ -114,6 +114,13 @@ def test_contour_maps_are_cut_at_a_threshold(contour_maps, tmp_path):
     assert scores["miou"]["all"] == pytest.approx((1 + 1 + 0.5 + 0.5) / 4)
 
 
+def test_annotations_that_are_all_void_are_refused(tmp_path):
+    write_ground_truth(tmp_path / "ground_truth.h5", [("a", np.zeros((1, 2, 2), dtype=np.uint8))], {})
+    np.save(tmp_path / "a.npy", np.zeros((2, 2), dtype=np.uint8))
+    with pytest.raises(UserError, match=r"ground_truth\.h5 has no pixel to score"):
+        run(command, "--prediction", tmp_path / "a.npy", "--ground-truth", tmp_path / "ground_truth.h5")
+
+
 def test_one_sentence_and_no_file_where_an_image_is_missing(images, tmp_path):
     (tmp_path / "labels" / "b.npy").unlink()
     with pytest.raises(UserError, match="no label map of image b"):

@@ -1,9 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from skimage.segmentation import felzenszwalb
 
+from dynseg.datasets import prepare
 from dynseg.errors import UserError
-from dynseg.ground_truth import write_ground_truth
+from dynseg.ground_truth import read_annotated_ids, write_ground_truth
+from dynseg.images import read_image
 from dynseg.label_maps import write_label_maps
 from dynseg.methods.result import Segmentation
 from dynseg.metrics import (
@@ -236,20 +239,35 @@ def test_sums_are_one_row_an_image(files):
     assert (sums["fine_segments"] >= sums["coarse_segments"]).all()
 
 
+def score_test_set(folder, segment):
+    """Scores of a method on all of BSD500's test images, from the images as they were prepared in a folder."""
+    ground_truth = folder / "ground_truth.h5"
+    images = {path.stem: path for path in (folder / "images").iterdir()}
+    segmentations = ((i, Segmentation(segment(read_image(images[i])))) for i in read_annotated_ids(ground_truth))
+    write_label_maps(folder / "labels.h5", segmentations, {})
+    return pool(score_run([folder / "labels.h5"], ground_truth))
+
+
+@pytest.fixture(scope="module")
+def bsd500(archives, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bsd500")
+    prepare("bsd500", archives / "BSR_bsds500.tgz", folder, "bsd500", split="test")
+    return folder
+
+
 @pytest.mark.archives
-def test_published_figures_of_the_blank_image(archives, tmp_path):
-    from dynseg.datasets import prepare
-
-    prepare("bsd500", archives / "BSR_bsds500.tgz", tmp_path, "bsd500", split="test")
-    ground_truth = tmp_path / "ground_truth.h5"
-    from dynseg.ground_truth import iterate_segments, read_annotated_ids
-
-    blank = (
-        (image_id, Segmentation(np.zeros(segments.shape[1:], dtype=np.uint8)))
-        for image_id, segments in iterate_segments(ground_truth, read_annotated_ids(ground_truth))
-    )
-    write_label_maps(tmp_path / "blank.h5", blank, {})
-    pooled = pool(score_run([tmp_path / "blank.h5"], ground_truth))
+def test_published_figures_of_the_blank_image(bsd500):
+    pooled = score_test_set(bsd500, lambda image: np.zeros(image.shape[:2], dtype=np.uint8))
     assert [round(pooled[name], 4) for name in ("all", "fine", "coarse")] == [0.0458, 0.0249, 0.1001]
     assert [pooled[name] for name in ("segments", "fine_segments", "coarse_segments")] == [23192, 8022, 1999]
     assert (pooled["images"], pooled["annotations"]) == (200, 1063)
+
+
+@pytest.mark.archives
+@pytest.mark.slow
+def test_measured_figures_of_graph_based_segmentation(bsd500):
+    pooled = score_test_set(bsd500, lambda image: felzenszwalb(image, scale=300, sigma=0.5, min_size=20))
+    relabelled = [pooled[name] for name in ("all", "fine", "coarse")]
+    raw = [pooled[name] for name in ("raw_all", "raw_fine", "raw_coarse")]
+    assert relabelled == pytest.approx([0.3571, 0.3361, 0.3789], abs=5e-4)
+    assert raw == pytest.approx([0.3539, 0.3315, 0.3780], abs=5e-4)

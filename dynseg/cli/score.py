@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
+
+from dynseg.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,11 +76,13 @@ def command(
     from dynseg.predictions import is_contour_map, pair_up
 
     pairs = pair_up(prediction, ground_truth)
-    neighbours: Literal[4, 8] | None = None if no_relabel else (4 if connectivity == "4" else 8)
+    neighbours = None if no_relabel else cast(Literal[4, 8], int(connectivity))
     if ucm_threshold is None and is_contour_map(pairs[0].prediction):
         scores = _score_contour_maps(pairs, neighbours)
     else:
         scores = _score_label_maps(pairs, neighbours, ucm_threshold)
+    if scores["images"] == 0:
+        raise UserError(f"{ground_truth} has no pixel to score: all of it is void")
     click.echo(_readable(scores, neighbours))
     if json_file is not None:
         with written_aside(json_file) as aside:

@@ -1,7 +1,7 @@
 """`dynseg score-run`: the workflow's scoring of one run."""
 
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import click
 
@@ -21,7 +21,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 def command(label_map_files: tuple[Path, ...], ground_truth: Path, output: Path, connectivity: str) -> None:
     """Score the label maps of a run, one row per image and annotator."""
-    from dynseg.scores import Connectivity, score_run, write_scores
+    from dynseg.scores import score_run, write_scores
 
-    scores = score_run(label_map_files, ground_truth, cast(Connectivity, int(connectivity)))
+    scores = score_run(label_map_files, ground_truth, cast(Literal[4, 8], int(connectivity)))
     write_scores(scores, output)
