@@ -26,7 +26,7 @@ SIZE = (160, 120)
 _MAT_TEXT = b"MATLAB 5.0 MAT-file, written by dynseg"
 _MAT_TEXT_BYTES = 116
 _REGIONS = 5
-_BRIGHTNESS = (0.75, 1.2)
+_BRIGHTNESS = (0.65, 1.15)
 _SUPERSAMPLING = 2
 _PLACES = 12
 
@@ -161,7 +161,7 @@ def mosaic(rng: np.random.Generator, height: int, width: int) -> tuple[NDArray[n
     materials[-1] = materials[twin]
     image = np.zeros((*shape, 3))
     brightness = rng.permutation(np.linspace(*_BRIGHTNESS, _REGIONS))
-    brightness[-1] = max(_BRIGHTNESS, key=lambda extreme: abs(extreme - brightness[twin]))
+    brightness[[twin, -1]] = rng.permutation(_BRIGHTNESS)
     for region, material in enumerate(materials):
         inside = regions == region
         image[inside] = brightness[region] * _texture(rng, MATERIALS[material], shape)[inside]
