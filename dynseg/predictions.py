@@ -188,7 +188,7 @@ def is_contour_map(prediction: Prediction) -> bool:
         return False
 
 
-def read_contour_map(prediction: Prediction, size: tuple[int, int]) -> NDArray[np.floating]:
+def read_contour_map(prediction: Prediction, size: tuple[int, int]) -> NDArray[np.float64]:
     """Read an ultrametric contour map (Arbeláez et al. 2011) of twice an image's resolution.
 
     Parameters
@@ -200,7 +200,7 @@ def read_contour_map(prediction: Prediction, size: tuple[int, int]) -> NDArray[n
 
     Returns
     -------
-    ndarray, (2 H + 1, 2 W + 1), floating
+    ndarray, (2 H + 1, 2 W + 1), float64
         The strength of the contour at each pixel and between them.
 
     Raises
@@ -222,7 +222,8 @@ def read_contour_map(prediction: Prediction, size: tuple[int, int]) -> NDArray[n
             f"{prediction} has a contour map of {_size(contour_map.shape)}, but its image of {_size(size)} needs one"
             f" of {_size(expected)}: give `ucm2` in double size"
         )
-    return contour_map
+    # Single precision would round the thresholds too.
+    return contour_map.astype(np.float64)
 
 
 def cut_contour_map(contour_map: NDArray[np.floating], threshold: float) -> NDArray[np.unsignedinteger]:
@@ -241,8 +242,7 @@ def cut_contour_map(contour_map: NDArray[np.floating], threshold: float) -> NDAr
     ndarray, (H, W), unsigned integer
         Regions from 1 on; 0 for pixels that are contours themselves.
     """
-    regions = cc3d.connected_components(contour_map <= threshold, connectivity=8)
-    return np.ascontiguousarray(regions[1::2, 1::2])
+    return _regions(contour_map <= threshold)
 
 
 def cut_at_thresholds(
@@ -261,12 +261,19 @@ def cut_at_thresholds(
     ndarray, (H, W), unsigned integer
         As `cut_contour_map`.
     """
-    previous = None
+    size = -1
     for threshold in thresholds:
-        regions = cut_contour_map(contour_map, threshold)
-        if previous is None or not np.array_equal(regions, previous):
-            previous = regions
-        yield previous
+        inside = contour_map <= threshold
+        # What is below a threshold is below a higher one, so that the same number is the same pixels.
+        if np.count_nonzero(inside) != size:
+            size = int(np.count_nonzero(inside))
+            regions = _regions(inside)
+        yield regions
+
+
+def _regions(inside: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
+    regions = cc3d.connected_components(inside, connectivity=8)
+    return np.ascontiguousarray(regions[1::2, 1::2])
 
 
 def _only(predictions: Mapping[str, list[Prediction]], source: str | Path, image_id: str) -> Prediction:

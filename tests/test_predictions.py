@@ -180,19 +180,20 @@ def test_a_folder_without_label_maps_is_named(tmp_path):
 
 
 def contour_map():
-    """Left and right half with a contour of .5 between, the right half cut by one of .2."""
+    """Left and right half with a contour of .5 between, the right half cut by one of .25."""
     strength = np.zeros((5, 7))
     strength[:, 2] = 0.5
-    strength[2, 3:7] = 0.2
+    strength[2, 3:7] = 0.25
     return strength
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
     ("threshold", "regions"),
-    [(0.1, [[0, 1, 1], [0, 2, 2]]), (0.2, [[0, 1, 1], [0, 1, 1]]), (0.5, [[0, 0, 0], [0, 0, 0]])],
+    [(0.1, [[0, 1, 1], [0, 2, 2]]), (0.25, [[0, 1, 1], [0, 1, 1]]), (0.5, [[0, 0, 0], [0, 0, 0]])],
 )
-def test_a_contour_map_is_cut_where_contours_are_stronger_than_the_threshold(tmp_path, threshold, regions):
-    save_contour_map(tmp_path / "a.mat", contour_map())
+def test_a_contour_map_is_cut_where_contours_are_stronger_than_the_threshold(tmp_path, threshold, regions, dtype):
+    save_contour_map(tmp_path / "a.mat", contour_map().astype(dtype))
     found = read_prediction(find_prediction(tmp_path, "a"), SIZE, threshold)
     np.testing.assert_array_equal(np.unique(found, return_inverse=True)[1], regions)
 
@@ -213,8 +214,8 @@ def test_every_threshold_has_its_regions():
     assert len(maps) == 99
     for labels, threshold in zip(maps, CONTOUR_THRESHOLDS, strict=True):
         np.testing.assert_array_equal(labels, cut_contour_map(contour_map(), threshold))
-    assert maps[0] is maps[18]
-    assert maps[18] is not maps[19]
+    assert maps[0] is maps[23]
+    assert maps[23] is not maps[24]
 
 
 def test_a_contour_map_needs_a_threshold_and_a_label_map_none(tmp_path):

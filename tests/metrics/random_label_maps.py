@@ -1,8 +1,11 @@
 """Random label maps for property tests."""
 
 import numpy as np
-from hypothesis import strategies
+from hypothesis import settings, strategies
 from hypothesis.extra import numpy as arrays
+
+# A machine may be busy with other things than these tests.
+quickly = settings(max_examples=50, deadline=None)
 
 
 @strategies.composite

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from random_label_maps import label_map_pairs
+from random_label_maps import label_map_pairs, quickly
 from skimage.measure import label
 
 from dynseg.metrics import connected_components
@@ -13,12 +13,14 @@ def same_partition(one, other):
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
+@quickly
 @given(pair=label_map_pairs(labels=3))
 def test_components_are_those_of_scikit_image(connectivity, pair):
     expected = label(pair[0].astype(int) + 1, connectivity=1 if connectivity == 4 else 2)
     assert same_partition(connected_components(pair[0], connectivity), expected)
 
 
+@quickly
 @given(label_map_pairs(labels=3))
 def test_relabelling_twice_changes_nothing(pair):
     once = connected_components(pair[0])

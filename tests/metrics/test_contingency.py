@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from random_label_maps import label_map_pairs
+from random_label_maps import label_map_pairs, quickly
 
 from dynseg.metrics import contingency_table
 
@@ -12,6 +12,7 @@ def dense(table):
     return full
 
 
+@quickly
 @given(label_map_pairs())
 def test_every_cell_counts_the_pixels_of_both_labels(pair):
     annotation, prediction = pair
@@ -26,6 +27,7 @@ def test_every_cell_counts_the_pixels_of_both_labels(pair):
     assert np.all(table.counts > 0)
 
 
+@quickly
 @given(label_map_pairs())
 def test_exchanging_the_label_maps_transposes_the_table(pair):
     annotation, prediction = pair
@@ -33,6 +35,7 @@ def test_exchanging_the_label_maps_transposes_the_table(pair):
     np.testing.assert_array_equal(dense(there), dense(back).T)
 
 
+@quickly
 @given(label_map_pairs())
 def test_labels_far_apart_and_close_give_the_same_table(pair):
     annotation, prediction = pair
@@ -40,6 +43,7 @@ def test_labels_far_apart_and_close_give_the_same_table(pair):
     np.testing.assert_array_equal(dense(far), dense(contingency_table(annotation, prediction)))
 
 
+@quickly
 @given(label_map_pairs())
 def test_void_pixels_are_left_out(pair):
     annotation, prediction = pair

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from random_label_maps import label_map_pairs
+from random_label_maps import label_map_pairs, quickly
 
 from dynseg.metrics import best_overlaps, contingency_table, covered_pixels_of_table, covering
 
 
+@quickly
 @given(label_map_pairs())
 def test_covering_is_the_area_weighted_mean_of_best_overlaps(pair):
     annotation, prediction = pair
@@ -17,6 +18,7 @@ def test_covering_is_the_area_weighted_mean_of_best_overlaps(pair):
     )
 
 
+@quickly
 @given(label_map_pairs())
 def test_covering_is_bounded_and_one_for_the_annotation_itself(pair):
     annotation, prediction = pair

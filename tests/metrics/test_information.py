@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from random_label_maps import label_map_pairs
+from random_label_maps import label_map_pairs, quickly
 from skimage.metrics import variation_of_information as split_and_merge
 
 from dynseg.metrics import variation_of_information
 
 
+@quickly
 @given(label_map_pairs())
 def test_information_is_that_of_scikit_image(pair):
     annotation, prediction = (labels.astype(int) for labels in pair)
@@ -14,6 +15,7 @@ def test_information_is_that_of_scikit_image(pair):
     assert variation_of_information(annotation, prediction) == pytest.approx(expected, abs=1e-9)
 
 
+@quickly
 @given(label_map_pairs())
 def test_information_is_symmetric_bounded_and_zero_for_identity(pair):
     annotation, prediction = pair
@@ -23,6 +25,7 @@ def test_information_is_symmetric_bounded_and_zero_for_identity(pair):
     assert variation_of_information(annotation, annotation + 3) == pytest.approx(0, abs=1e-12)
 
 
+@quickly
 @given(label_map_pairs(), label_map_pairs())
 def test_triangle_inequality(pair, other):
     height, width = (min(sizes) for sizes in zip(pair[0].shape, other[0].shape, strict=True))

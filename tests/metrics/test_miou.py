@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from hypothesis import given, strategies
-from random_label_maps import label_map_pairs
+from random_label_maps import label_map_pairs, quickly
 
 from dynseg.metrics import best_overlaps, connected_components, miou
 
@@ -15,11 +15,13 @@ def best_overlaps_by_definition(annotation, prediction):
     return overlaps
 
 
+@quickly
 @given(label_map_pairs())
 def test_best_overlaps_are_those_of_the_definition(pair):
     np.testing.assert_allclose(best_overlaps(*pair), best_overlaps_by_definition(*pair), rtol=1e-12)
 
 
+@quickly
 @given(label_map_pairs())
 def test_overlaps_lie_in_bounds_and_are_one_for_the_annotation_itself(pair):
     annotation, prediction = pair
@@ -28,6 +30,7 @@ def test_overlaps_lie_in_bounds_and_are_one_for_the_annotation_itself(pair):
     np.testing.assert_array_equal(best_overlaps(annotation, annotation), np.ones(np.unique(annotation).size))
 
 
+@quickly
 @given(label_map_pairs(), strategies.permutations(range(6)))
 def test_numbers_of_the_prediction_do_not_matter(pair, numbers):
     annotation, prediction = pair
@@ -36,6 +39,7 @@ def test_numbers_of_the_prediction_do_not_matter(pair, numbers):
     )
 
 
+@quickly
 @given(label_map_pairs())
 def test_void_pixels_count_for_nobody(pair):
     annotation, prediction = pair

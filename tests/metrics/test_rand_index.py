@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 from hypothesis import assume, given
-from random_label_maps import label_map_pairs
+from random_label_maps import label_map_pairs, quickly
 from skimage.metrics import adapted_rand_error
 from sklearn.metrics import rand_score
 
 from dynseg.metrics import probabilistic_rand_index, rand_index
 
 
+@quickly
 @given(label_map_pairs())
 def test_rand_index_counts_the_pairs_on_which_both_agree(pair):
     annotation, prediction = (labels.ravel() for labels in pair)
@@ -18,6 +19,7 @@ def test_rand_index_counts_the_pairs_on_which_both_agree(pair):
     assert rand_index(*pair) == pytest.approx(rand_score(annotation, prediction))
 
 
+@quickly
 @given(label_map_pairs())
 def test_rand_index_is_symmetric_bounded_and_one_for_identity(pair):
     annotation, prediction = pair
