@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-from dynseg.errors import UserError
-
 
 @click.command()
 @click.option(
@@ -63,8 +61,6 @@ def command(
     from dynseg.figures.panels import draw_panel
     from dynseg.figures.style import ONE_COLUMN, TWO_COLUMNS, save_figure
 
-    if output_png is None and output_pdf is None:
-        raise UserError("panel has nowhere to write to: give --output-png, --output-pdf or both")
     by_name = {path.name: path for path in datasets}
     label_maps = parse_runs(runs, list(by_name))
     chosen = choose_images(by_name, images, count)

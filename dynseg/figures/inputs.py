@@ -61,8 +61,7 @@ def parse_runs(runs: Sequence[str], datasets: Sequence[str]) -> dict[str, dict[s
     Parameters
     ----------
     runs : sequence of str
-        Arguments of the command line; the same label may come several times. Label and path may both hold a `=`:
-        the first one counts that an existing path follows.
+        Arguments of the command line, split by `split_label`; the same label may come several times.
     datasets : sequence of str
         Names of the datasets. The dataset may be left out if there is only one.
 
@@ -78,7 +77,7 @@ def parse_runs(runs: Sequence[str], datasets: Sequence[str]) -> dict[str, dict[s
     """
     sources: dict[str, dict[str, list[Path]]] = {}
     for run in runs:
-        name, paths = _split_run(run)
+        name, paths = split_label(run)
         label, at, dataset = name.rpartition("@")
         if not at:
             label, dataset = name, datasets[0] if len(datasets) == 1 else ""
@@ -92,11 +91,28 @@ def parse_runs(runs: Sequence[str], datasets: Sequence[str]) -> dict[str, dict[s
     }
 
 
-def _split_run(run: str) -> tuple[str, str]:
-    """Split at the first `=` that an existing path follows, or at the first."""
-    splits = [(run[:place], run[place + 1 :]) for place, letter in enumerate(run) if letter == "="]
+def split_label(text: str) -> tuple[str, str]:
+    """Split LABEL=PATH[,PATH...] at the first `=` that an existing path follows, or at the first.
+
+    Both may hold a `=`: labels name a μ, and batches are called `batch=0of4.h5`.
+    """
+    splits = [(text[:place], text[place + 1 :]) for place, letter in enumerate(text) if letter == "="]
     existing = [split for split in splits if Path(split[1].split(",")[0]).exists()]
-    return next(iter(existing or splits), (run, ""))
+    return next(iter(existing or splits), (text, ""))
+
+
+def locate_image(paths: str, image_id: str) -> Path:
+    """Return the file among PATH[,PATH...] (label map files, or directories of them) that holds an image.
+
+    Raises
+    ------
+    UserError
+        If none does.
+    """
+    located = locate_label_maps(map(Path, paths.split(",")))
+    if image_id not in located:
+        raise UserError(f"{paths} has no label map of image {image_id}: segment the image first")
+    return located[image_id]
 
 
 def choose_images(datasets: Mapping[str, Path], named: Sequence[str], count: int) -> list[tuple[str, str]]:

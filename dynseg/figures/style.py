@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
+from dynseg.errors import UserError
 from dynseg.files import written_aside
 
 # Inches: the text widths of an IEEE page, and the height that leaves room for a caption.
@@ -52,8 +53,10 @@ def save_figure(figure: Figure, png: str | Path | None = None, pdf: str | Path |
     Raises
     ------
     UserError
-        If a file can't be written.
+        If neither is asked for, or a file can't be written.
     """
+    if png is None and pdf is None:
+        raise UserError("the figure has nowhere to go: give --output-png, --output-pdf or both")
     with figure_style():
         if png is not None:
             with written_aside(png) as aside:

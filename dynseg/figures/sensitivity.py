@@ -1,0 +1,79 @@
+"""mIOU against μ for each weighting scheme: how much the result depends on tuning."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, figure_style, printable
+from dynseg.statistics import bootstrap_intervals
+
+SCHEMES = {"fixed": "Fixed: μ", "fsf": "FSF: q′/μ", "scf": "SCF: μ/q′"}
+_TICKS = [base * 10**power for power in range(-4, 7) for base in (1, 2, 5)]
+
+
+def sensitivity_table(runs: Mapping[tuple[str, float], Sequence[pd.DataFrame]], measure: str = "mean") -> pd.DataFrame:
+    """Score every scheme at every μ.
+
+    Parameters
+    ----------
+    runs : mapping from (scheme, μ) to score tables
+        One score table a seed.
+    measure : str
+        Name in `dynseg.scores.MEASURES`.
+
+    Returns
+    -------
+    DataFrame
+        Columns scheme, mu, score, low, high (95 % bootstrap interval), sorted by scheme and μ in order.
+    """
+    rows = []
+    for (scheme, mu), seeds in runs.items():
+        line = bootstrap_intervals(seeds).loc[measure]
+        rows.append({"scheme": scheme, "mu": mu, **line[["score", "low", "high"]].astype(float)})
+    table = pd.DataFrame(rows, columns=["scheme", "mu", "score", "low", "high"])
+    return table.sort_values(["scheme", "mu"], ignore_index=True)
+
+
+def draw_sensitivity(table: pd.DataFrame, score_label: str = "mIOU") -> Figure:
+    """Draw one line a scheme over a logarithmic μ, with its bootstrap band.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `sensitivity_table` returns it.
+    score_label : str
+        Label of the axis of scores.
+
+    Returns
+    -------
+    Figure
+        One column wide; the points are marked, since only they were measured.
+    """
+    with figure_style():
+        figure = Figure(figsize=(ONE_COLUMN, 2.4), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        for (scheme, points), colour, marker in zip(
+            table.groupby("scheme", sort=False), LINE_COLOURS, MARKERS, strict=False
+        ):
+            label = SCHEMES.get(str(scheme), printable(str(scheme)))
+            axes.fill_between(points["mu"], points["low"], points["high"], color=colour, alpha=0.16, linewidth=0)
+            if len(points) == 1:
+                # A band of no width would not be seen.
+                axes.vlines(points["mu"], points["low"], points["high"], color=colour, linewidth=0.8)
+            axes.plot(points["mu"], points["score"], color=colour, marker=marker, markersize=3.5, label=label)
+        axes.set_xscale("log")
+        low, high = table["mu"].min(), table["mu"].max()
+        axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if low / 1.5 <= tick <= high * 1.5]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlim(low / 1.25, high * 1.25)
+        axes.set_xlabel("μ")
+        axes.set_ylabel(printable(score_label))
+        axes.grid(axis="y", color="0.9", linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.legend(loc="best", handlelength=2.2)
+    return figure
