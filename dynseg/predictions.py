@@ -17,7 +17,7 @@ from dynseg.datasets.prepared import numbered_segments
 from dynseg.errors import UserError
 from dynseg.ground_truth import read_annotated_ids, read_segments
 from dynseg.images import read_label_image
-from dynseg.metrics.contingency import check_labels
+from dynseg.metrics.contingency import check_labels, count_labels
 
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 PREDICTION_SUFFIXES = frozenset({".mat", ".npy", ".png"}) | HDF5_SUFFIXES
@@ -25,6 +25,9 @@ ANNOTATION_SUFFIXES = frozenset({".mat", ".npy", ".png"})
 
 # The 99 thresholds of the BSDS benchmark.
 CONTOUR_THRESHOLDS = np.arange(1, 100) / 100
+
+# A picture with more colours than 16 bits can number is no label map.
+MAX_LABELS = 65_535
 
 _ANNOTATOR = re.compile(r"(.+)\.(\d+)")
 
@@ -107,8 +110,9 @@ def list_predictions(source: str | Path) -> dict[str, list[Prediction]]:
 def pair_up(prediction: str | Path, ground_truth: str | Path) -> list[Pair]:
     """Find the prediction for each annotated image.
 
-    Two single files are a pair whatever their names are; a single prediction is scored against the annotation of its
-    name; otherwise each annotated image needs its prediction.
+    The label map of one image and the annotation of one image are a pair whatever their names are; a file with the
+    label map of one image is scored against the annotation of its name; otherwise each annotated image needs its
+    prediction.
 
     Parameters
     ----------
@@ -126,12 +130,13 @@ def pair_up(prediction: str | Path, ground_truth: str | Path) -> list[Pair]:
     prediction, ground_truth = Path(prediction), Path(ground_truth)
     predictions = list_predictions(prediction)
     annotations = _list_annotations(ground_truth, predictions)
-    if prediction.is_file() and prediction.suffix.lower() not in HDF5_SUFFIXES:
+    single = {each for of_image in predictions.values() for each in of_image}
+    if prediction.is_file() and len(single) == 1:
         if len(annotations) > 1:
-            annotations = {name: read for name, read in annotations.items() if name in predictions}
+            annotations = {image_id: read for image_id, read in annotations.items() if image_id in predictions}
         if not annotations:
-            raise UserError(f"{ground_truth} has no annotation named {prediction.stem}: rename {prediction}")
-        return [Pair(image_id, Prediction(prediction), read) for image_id, read in annotations.items()]
+            raise UserError(f"{ground_truth} has no annotation of the image that {prediction} is named by: rename it")
+        return [Pair(image_id, each, read) for image_id, read in annotations.items() for each in single]
     return [Pair(image_id, _only(predictions, prediction, image_id), read) for image_id, read in annotations.items()]
 
 
@@ -165,7 +170,7 @@ def read_prediction(
         return cut_contour_map(read_contour_map(prediction, size), contour_threshold)
     if contour_threshold is not None:
         raise UserError(f"{prediction} has no contour map `ucm2` to cut: leave the threshold out")
-    labels = _whole_numbers(_read_array(prediction), prediction)
+    labels = _checked(_read_array(prediction), prediction)
     if labels.shape != size:
         raise UserError(
             f"{prediction} has {_size(labels.shape)} pixels (height × width), but its image {_size(size)}:"
@@ -279,7 +284,7 @@ def _regions(inside: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
 def _only(predictions: Mapping[str, list[Prediction]], source: str | Path, image_id: str) -> Prediction:
     found = predictions.get(image_id, [])
     if not found:
-        raise UserError(f"{source} has no label map of image {image_id}: add one named {image_id}.png, .mat or .npy")
+        raise UserError(f"{source} has no label map of image {image_id}: add one of that name")
     if len(found) > 1:
         raise UserError(f"{found[0]} and {found[1]} both are label maps of image {image_id}: keep one of them")
     return found[0]
@@ -309,7 +314,7 @@ def _images_of_hdf5(file: Path) -> dict[str, str]:
             for image_id, item in opened.items():
                 if isinstance(item, h5py.Dataset):
                     images[image_id] = image_id
-                elif "labels" in item:
+                elif isinstance(item, h5py.Group) and "labels" in item:
                     images[image_id] = f"{image_id}/labels"
     except (OSError, RuntimeError, KeyError) as error:
         raise UserError(f"{file} can't be read as an HDF5 file ({error}): give a whole one") from error
@@ -355,17 +360,14 @@ def _read_annotations(files: list[Path]) -> NDArray[np.unsignedinteger]:
     maps: list[NDArray] = []
     for file in files:
         of_file = _read_mat(file) if file.suffix.lower() == ".mat" else [_read_array(Prediction(file))]
-        for labels in of_file:
-            if _whole_numbers(labels, file).ndim != 2:
-                raise UserError(f"{file} has {labels.ndim} dimensions: give an annotation of height × width")
-        maps.extend(of_file)
+        maps.extend(_checked(labels, file) for labels in of_file)
     return numbered_segments(maps, str(files[0]))
 
 
 def _read_array(prediction: Prediction) -> NDArray:
     suffix = prediction.file.suffix.lower()
     if suffix == ".png":
-        return read_label_image(prediction.file)
+        return _read_png(prediction.file)
     if suffix == ".npy":
         return _read_npy(prediction.file)
     if suffix != ".mat":
@@ -374,6 +376,13 @@ def _read_array(prediction: Prediction) -> NDArray:
     if len(label_maps) > 1:
         raise UserError(f"{prediction} has {len(label_maps)} label maps: give one label map for each image")
     return label_maps[0]
+
+
+def _read_png(file: Path) -> NDArray[np.integer]:
+    labels = read_label_image(file)
+    if count_labels(labels) > MAX_LABELS:
+        raise UserError(f"{file} has more than {MAX_LABELS:,} colours: give a label map, not a photograph")
+    return labels
 
 
 def _read_mat(file: Path) -> list[NDArray]:
@@ -385,7 +394,8 @@ def _read_mat(file: Path) -> list[NDArray]:
 
 def _read_npy(file: Path) -> NDArray:
     try:
-        return np.load(file, allow_pickle=False)
+        with file.open("rb") as opened:
+            return np.lib.format.read_array(opened, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{file} can't be read as a NumPy array ({error}): save it with numpy.save") from error
 
@@ -393,7 +403,7 @@ def _read_npy(file: Path) -> NDArray:
 def _read_hdf5(prediction: Prediction) -> NDArray:
     try:
         with h5py.File(prediction.file, "r") as opened:
-            return opened[prediction.name][()]
+            return np.asarray(opened[prediction.name][()])
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise UserError(f"{prediction} can't be read from the HDF5 file ({error}): give a whole one") from error
 
@@ -405,11 +415,14 @@ def _content(file: Path) -> bytes:
         raise UserError(f"{file} can't be read ({error.strerror}): make it readable") from error
 
 
-def _whole_numbers(labels: NDArray, source: Prediction | Path) -> NDArray[np.integer]:
+def _checked(labels: NDArray, source: Prediction | Path) -> NDArray[np.integer]:
+    """Return labels if they are a label map, (H, W) of non-negative whole numbers."""
     try:
         check_labels(labels, "it")
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         raise UserError(f"{source} can't be used as a label map: {error}") from error
+    if labels.ndim != 2:
+        raise UserError(f"{source} has {labels.ndim} dimensions: give a label map of height × width")
     return labels
 
 

@@ -164,6 +164,37 @@ def test_a_truncated_array_is_named(tmp_path):
     assert "a.npy" in refused(tmp_path)
 
 
+@pytest.mark.parametrize("shape", [(), (1, *SIZE)])
+def test_other_than_two_dimensions_are_refused(tmp_path, shape):
+    np.save(tmp_path / "a.npy", np.zeros(shape, dtype=int))
+    assert f"{len(shape)} dimensions" in refused(tmp_path)
+
+
+def test_several_arrays_in_one_file_are_refused(tmp_path):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.savez(file, one=LABELS, two=LABELS)
+    assert "a.npy" in refused(tmp_path)
+
+
+def test_a_broken_link_is_no_label_map(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["labels"] = h5py.SoftLink("/nowhere")
+    assert "no label map of image a" in refused(tmp_path)
+
+
+def test_text_in_an_hdf5_file_is_no_label_map(tmp_path):
+    save_hdf5(tmp_path / "a.h5", labels="text")
+    assert "whole-number labels" in refused(tmp_path)
+
+
+def test_colours_are_labels_unless_it_is_a_photograph(tmp_path):
+    Image.fromarray(np.array([[[9, 0, 0], [0, 9, 0]]], dtype=np.uint8)).save(tmp_path / "a.png")
+    assert np.unique(read_prediction(find_prediction(tmp_path, "a"), (1, 2))).size == 2
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    assert "not a photograph" in refused(tmp_path)
+
+
 def test_pickled_objects_are_not_loaded(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[{}]], dtype=object), allow_pickle=True)
     assert "a.npy" in refused(tmp_path)
@@ -270,13 +301,20 @@ def test_two_single_files_are_a_pair_whatever_their_names(tmp_path):
     assert pair.image_id == "100007"
 
 
+def test_a_single_image_in_an_hdf5_file_is_a_pair_too(tmp_path):
+    write_label_maps(tmp_path / "mine.h5", [("mine", Segmentation(LABELS))], {})
+    np.save(tmp_path / "truth.npy", LABELS)
+    (pair,) = pair_up(tmp_path / "mine.h5", tmp_path / "truth.npy")
+    np.testing.assert_array_equal(read_prediction(pair.prediction, SIZE), LABELS)
+
+
 def test_a_single_prediction_finds_its_annotation(tmp_path):
     write_ground_truth(tmp_path / "ground_truth.h5", [("a", LABELS[None] + 1), ("b", LABELS[None] + 1)], {})
     np.save(tmp_path / "b.npy", LABELS)
     (pair,) = pair_up(tmp_path / "b.npy", tmp_path / "ground_truth.h5")
     assert pair.image_id == "b"
     np.save(tmp_path / "c.npy", LABELS)
-    with pytest.raises(UserError, match=r"no annotation named c"):
+    with pytest.raises(UserError, match=r"no annotation of the image that .*c\.npy is named by"):
         pair_up(tmp_path / "c.npy", tmp_path / "ground_truth.h5")
 
 
