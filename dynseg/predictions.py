@@ -102,7 +102,7 @@ def list_predictions(source: str | Path) -> dict[str, list[Prediction]]:
                 predictions[image_id].append(Prediction(file, name))
         else:
             # A file may be named by the image's path or by its id, in which special characters are encoded.
-            for image_id in {id_of_path(relative), file.stem}:
+            for image_id in {id_of_path(relative), relative.removesuffix(file.suffix)}:
                 predictions[image_id].append(Prediction(file))
     return dict(predictions)
 

@@ -92,6 +92,14 @@ def test_a_folder_is_searched_by_ids_made_from_paths(tmp_path):
     assert find_prediction(tmp_path, "cows_a%20cow").file == tmp_path / "cows" / "a cow.npy"
 
 
+def test_the_same_name_in_two_folders_is_two_images(tmp_path):
+    for folder in ("cows", "sheep", "."):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        np.save(tmp_path / folder / "one.npy", LABELS)
+    assert find_prediction(tmp_path, "cows_one").file == tmp_path / "cows" / "one.npy"
+    assert find_prediction(tmp_path, "one").file == tmp_path / "one.npy"
+
+
 def test_a_file_may_be_named_by_the_id_itself(tmp_path):
     np.save(tmp_path / "cows_a%20cow.npy", LABELS)
     assert find_prediction(tmp_path, "cows_a%20cow").file == tmp_path / "cows_a%20cow.npy"
