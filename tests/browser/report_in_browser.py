@@ -1,0 +1,262 @@
+"""What only a browser can tell of the report. Run by tests/browser/run.sh, not by `make test`."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+from synthetic_results import AWKWARD_IDS, write_dataset, write_run, write_table
+
+from dynseg.report.build import build_report
+from dynseg.scores import read_scores
+
+METHODS = {"fixed-5": 0.2, "fsf-15": 0.9, "scf-50": 0.6}
+PLAIN_IDS = [f"image{number:02d}" for number in range(30)]
+CHROMIUM_OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory) -> Path:
+    results = tmp_path_factory.mktemp("results")
+    write_dataset(results / "datasets" / "mosaic", [*AWKWARD_IDS, *PLAIN_IDS])
+    write_dataset(results / "datasets" / "photographs", ["tall", "taller"], (80, 50), annotators=0)
+    for method, quality in METHODS.items():
+        write_run(results, "mosaic", method, quality, iterations=0 if method == "scf-50" else 60)
+        write_run(results, "photographs", method, quality, iterations=0)
+    write_table(
+        results, {("mosaic", name): read_scores(results / f"scores/mosaic/{name}/seed0.csv") for name in METHODS}
+    )
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    config = {"datasets": {"mosaic": {"label": "Mosaics <b>"}, "photographs": None}, "methods": dict.fromkeys(METHODS)}
+    build_report(results, config, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory) -> Iterator[WebDriver]:
+    options = Options()
+    options.binary_location = shutil.which("chromium")
+    for option in (*CHROMIUM_OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+Opener = Callable[..., WebDriver]
+
+
+@pytest.fixture
+def opened(browser: WebDriver, report: Path) -> Iterator[Opener]:
+    """Open the report; after the test, nothing was logged and nothing requested but the file itself."""
+    browser.get_log("browser")
+    browser.get_log("performance")
+
+    def open_report(address: str = "", width: int = 1280, height: int = 900, dark: bool = False) -> WebDriver:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        browser.get("about:blank")
+        browser.get(f"{report.as_uri()}{address}")
+        return browser
+
+    yield open_report
+    assert browser.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requested = [
+        message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert any(url.startswith(report.as_uri()) for url in requested)
+    assert [url for url in requested if not url.startswith(("data:", "about:", report.as_uri()))] == []
+
+
+def wait(browser: WebDriver, condition: Callable[[], object]) -> None:
+    WebDriverWait(browser, 10).until(lambda _: condition())
+
+
+def choose(browser: WebDriver, control: str, text: str) -> None:
+    Select(browser.find_element(By.ID, control)).select_by_visible_text(text)
+
+
+def card_texts(browser: WebDriver, part: str) -> list[str]:
+    script = "return [...document.querySelectorAll('#cards .name')].map((name) => name[arguments[0]].textContent)"
+    return browser.execute_script(script, part)
+
+
+def titles(browser: WebDriver) -> list[str]:
+    return card_texts(browser, "firstChild")
+
+
+def numbers(browser: WebDriver) -> list[str]:
+    return card_texts(browser, "lastChild")
+
+
+def open_first_image(browser: WebDriver) -> None:
+    browser.execute_script("document.querySelector('#cards a').click()")
+    wait(browser, lambda: browser.find_element(By.ID, "viewer").get_attribute("open"))
+
+
+def viewer_title(browser: WebDriver) -> str:
+    return browser.execute_script("return document.querySelector('#viewer-title').firstChild.textContent")
+
+
+def press(browser: WebDriver, key: str) -> None:
+    browser.switch_to.active_element.send_keys(key)
+
+
+def test_the_gallery_lists_every_image_and_decodes_those_in_view(opened: Opener) -> None:
+    browser = opened("#gallery", width=390)
+    assert titles(browser) == ['a <b> & "c"', "снимок", "漢字_ñ", *PLAIN_IDS, "tall", "taller"]
+    assert browser.find_element(By.ID, "count").text == "35 images"
+    loaded = "return [...document.querySelectorAll('#cards img')].filter(e => e.naturalWidth > 0).length"
+    wait(browser, lambda: browser.execute_script(loaded) >= 4)
+    filled = browser.execute_script("return document.querySelectorAll('#cards li:has(img)').length")
+    assert filled < 35
+
+
+def test_sorting_by_score_and_by_difference(opened: Opener) -> None:
+    browser = opened()
+    choose(browser, "method", "fsf-15")
+    choose(browser, "sort", "score, lowest first")
+    scores = [float(number) for number in numbers(browser) if number != "no score"]
+    assert scores == sorted(scores)
+    assert numbers(browser)[-2:] == ["no score", "no score"]
+    choose(browser, "sort", "score, highest first")
+    assert [float(number) for number in numbers(browser)[:-2]] == sorted(scores, reverse=True)
+
+    assert not Select(browser.find_element(By.ID, "sort")).options[3].is_enabled()
+    choose(browser, "other", "fixed-5")
+    choose(browser, "sort", "difference, largest loss first")
+    differences = [float(number.split("(")[1][:-1].replace("−", "-")) for number in numbers(browser)[:-2]]
+    assert differences == sorted(differences)
+    wait(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, "#cards li:first-child img")) == 3)
+
+
+def test_filtering_by_dataset(opened: Opener) -> None:
+    browser = opened()
+    choose(browser, "dataset", "photographs")
+    assert titles(browser) == ["tall", "taller"]
+    assert browser.find_element(By.ID, "count").text == "2 images"
+    choose(browser, "dataset", "Mosaics <b>")
+    assert len(titles(browser)) == 33
+
+
+def test_the_slider_blends_map_and_photograph(opened: Opener) -> None:
+    browser = opened()
+    open_first_image(browser)
+    overlay = browser.find_element(By.ID, "overlay")
+    assert float(overlay.value_of_css_property("opacity")) == pytest.approx(0.65)
+    slider = browser.find_element(By.ID, "opacity")
+    title = viewer_title(browser)
+    slider.send_keys(Keys.HOME)
+    assert float(overlay.value_of_css_property("opacity")) == 0
+    slider.send_keys(Keys.ARROW_RIGHT)
+    assert float(overlay.value_of_css_property("opacity")) == pytest.approx(0.01)
+    assert viewer_title(browser) == title
+    boxes = [browser.find_element(By.ID, name).rect for name in ("photograph", "overlay")]
+    assert boxes[0] == boxes[1]
+
+
+def test_keyboard_walks_through_the_images_and_closes(opened: Opener) -> None:
+    browser = opened()
+    open_first_image(browser)
+    assert viewer_title(browser) == 'a <b> & "c"'
+    press(browser, Keys.ARROW_RIGHT)
+    assert viewer_title(browser) == "снимок"
+    assert browser.execute_script("return location.hash").startswith("#/mosaic/")
+    press(browser, Keys.ARROW_LEFT)
+    press(browser, Keys.ARROW_LEFT)
+    assert viewer_title(browser) == "taller"
+    press(browser, Keys.ESCAPE)
+    wait(browser, lambda: not browser.find_element(By.ID, "viewer").get_attribute("open"))
+    assert browser.execute_script("return document.activeElement.closest('li').textContent").startswith("taller")
+
+
+@pytest.mark.parametrize("image_id", AWKWARD_IDS)
+def test_a_link_opens_its_image_and_method(opened: Opener, image_id: str) -> None:
+    browser = opened(f"#/mosaic/{quote(image_id, safe='')}/fsf-15")
+    wait(browser, lambda: browser.find_element(By.ID, "viewer").get_attribute("open"))
+    assert browser.execute_script("return current.id") == image_id
+    assert browser.find_element(By.ID, "shown").text == "Shown: fsf-15"
+
+
+def test_choosing_a_method_shows_its_map_scores_and_training(opened: Opener) -> None:
+    browser = opened()
+    open_first_image(browser)
+    source = browser.find_element(By.ID, "overlay").get_attribute("src")
+    buttons = browser.find_elements(By.CSS_SELECTOR, "#label-maps button")
+    assert [button.get_attribute("aria-pressed") for button in buttons] == ["true", "false", "false"]
+    before = browser.find_element(By.ID, "annotations").text
+    assert before.count("segments, 0.") == 3
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#history svg[role=img]")) == 4
+    buttons[2].click()
+    assert browser.find_element(By.ID, "overlay").get_attribute("src") != source
+    assert browser.find_element(By.ID, "annotations").text != before
+    assert browser.find_elements(By.CSS_SELECTOR, "#history svg") == []
+    assert browser.execute_script("return location.hash").endswith("/scf-50")
+    browser.find_elements(By.CSS_SELECTOR, "#annotations button")[1].click()
+    assert browser.find_element(By.ID, "shown").text == "Shown: Annotator 2"
+
+
+def luminance(colour: str) -> float:
+    channels = [int(part.strip(" rgba()")) / 255 for part in colour.split(",")[:3]]
+    red, green, blue = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_texts_stand_out_in_light_and_dark(opened: Opener, dark: bool) -> None:
+    browser = opened(dark=dark)
+    open_first_image(browser)
+    page = luminance(browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color"))
+    assert (page < 0.05) == dark
+    for selector in ("h1", ".note", "nav a", "#count", "td small", ".strip .score", "#viewer-title small"):
+        text = luminance(browser.find_element(By.CSS_SELECTOR, selector).value_of_css_property("color"))
+        lighter, darker = max(text, page), min(text, page)
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, selector
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280, 1920])
+def test_the_page_never_scrolls_sideways(opened: Opener, width: int) -> None:
+    browser = opened("#gallery", width=width, height=800)
+    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#cards img"))
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    open_first_image(browser)
+    assert (
+        browser.execute_script("const e = document.getElementById('viewer'); return e.scrollWidth - e.clientWidth") == 0
+    )
+
+
+def test_controls_and_pictures_have_names(opened: Opener) -> None:
+    browser = opened()
+    open_first_image(browser)
+    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    unnamed = [
+        node["role"]["value"]
+        for node in nodes
+        if not node.get("ignored")
+        and node["role"]["value"] in ("button", "link", "combobox", "slider", "dialog", "image")
+        and not node.get("name", {}).get("value")
+    ]
+    assert unnamed == []
