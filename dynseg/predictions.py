@@ -331,7 +331,7 @@ def _list_annotations(
     if ground_truth.is_file() and ground_truth.suffix.lower() in HDF5_SUFFIXES:
         annotated = read_annotated_ids(ground_truth)
         if not annotated:
-            raise UserError(f"{ground_truth} has no annotations: give a data set that has")
+            raise UserError(f"{ground_truth} has no annotations: give a dataset that has")
         return {image_id: _bound(read_segments, ground_truth, image_id) for image_id in annotated}
     annotators: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for relative, file in _files(ground_truth, ANNOTATION_SUFFIXES).items():

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.files import written_aside
-from dynseg.ground_truth import read_annotated_ids, read_segments
+from dynseg.ground_truth import iterate_segments, read_annotated_ids
 from dynseg.label_maps import read_image_ids, read_labels
 from dynseg.metrics import (
     ContingencyTable,
@@ -82,7 +82,7 @@ MEASURES: Mapping[str, tuple[tuple[str, str], ...]] = {**_measures("", ""), **_m
 def score_run(
     label_map_files: Sequence[str | Path], ground_truth_file: str | Path, connectivity: Connectivity = 4
 ) -> pd.DataFrame:
-    """Score the label maps of a run against every annotation of its data set.
+    """Score the label maps of a run against every annotation of its dataset.
 
     Parameters
     ----------
@@ -111,12 +111,10 @@ def score_run(
             f" ({len(missing)} of {len(annotated)} images are missing): segment it first"
         )
     rows: list[dict[str, Any]] = []
-    for image_id in annotated:
+    for image_id, segments in iterate_segments(ground_truth_file, annotated):
         file = file_of_image[image_id]
         try:
-            rows += score_image(
-                image_id, read_segments(ground_truth_file, image_id), read_labels(file, image_id), connectivity
-            )
+            rows += score_image(image_id, segments, read_labels(file, image_id), connectivity)
         except ValueError as error:
             raise UserError(f"{file} can't be scored: image {image_id}: {error}") from error
     return score_table(rows)

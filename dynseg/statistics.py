@@ -105,7 +105,7 @@ def _aligned(methods: Sequence[Sequence[pd.DataFrame]]) -> list[list[pd.DataFram
     for of_method in sums:
         for of_run in of_method:
             if set(of_run.index) != set(images):
-                raise UserError("the score tables aren't of the same images: score both runs on the same data set")
+                raise UserError("the score tables aren't of the same images: score both runs on the same dataset")
     return [[of_run.loc[images] for of_run in of_method] for of_method in sums]
 
 

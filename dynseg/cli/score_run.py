@@ -10,7 +10,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command(name="score-run")
 @click.argument("label_map_files", nargs=-1, required=True, type=FILE)
-@click.option("--ground-truth", required=True, type=FILE, help="The data set's ground_truth.h5.")
+@click.option("--ground-truth", required=True, type=FILE, help="The dataset's ground_truth.h5.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="CSV of scores to write.")
 @click.option(
     "--connectivity",

@@ -1,4 +1,8 @@
-"""Segmentation covering (Arbeláez et al. 2011, section 3.1.3, equation 8)."""
+"""Segmentation covering (Arbeláez et al. 2011, region benchmarks).
+
+The covering of an annotation S by a prediction S′ is 1/N Σ |R| max IoU(R, R′): a sum over the segments R of S, the
+maximum over the segments R′ of S′, N the number of pixels.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +19,7 @@ def covered_pixels_of_table(table: ContingencyTable) -> float:
 def covering(annotations: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
     """Return how well a prediction covers the annotated segments, weighted by their area.
 
-    Covered pixels and pixels are summed over the annotators before dividing, as in the BSDS benchmark; a data set's
+    Covered pixels and pixels are summed over the annotators before dividing, as in the BSDS benchmark; a dataset's
     covering sums them over its images too.
 
     Parameters

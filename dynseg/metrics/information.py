@@ -1,4 +1,4 @@
-"""Variation of information in bits (Meilă 2005; Arbeláez et al. 2011, section 3.1.1, equation 6)."""
+"""Variation of information in bits (Meilă 2005; Arbeláez et al. 2011)."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -49,7 +49,7 @@ def miou(
     connectivity: Literal[4, 8] | None = 4,
     void: int | None = None,
 ) -> dict[str, float]:
-    """Score a data set: all best overlaps of all images are pooled and averaged once.
+    """Score a dataset: all best overlaps of all images are pooled and averaged once.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rand index and probabilistic Rand index (Arbeláez et al. 2011, section 3.1.2, equation 7)."""
+"""Rand index (Rand 1971) and probabilistic Rand index (Unnikrishnan et al. 2007; Arbeláez et al. 2011)."""
 
 import numpy as np
 from numpy.typing import NDArray

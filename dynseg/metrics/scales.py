@@ -1,7 +1,7 @@
-"""Measures of a method with a scale parameter: the best scale for a data set (ODS) and for each image (OIS).
+"""Measures of a method with a scale parameter: the best scale for a dataset (ODS) and for each image (OIS).
 
-Every measure here is a ratio of two sums over images, or the mean of several such ratios (Arbeláez et al. 2011,
-section 3, and the BSDS benchmark's `collect_eval_reg`).
+Every measure here is a ratio of two sums over images, or the mean of several such ratios, as in the region benchmarks
+of Arbeláez et al. 2011 and the BSDS benchmark's own collecting of results.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 def optimal_dataset_scale(
     numerators: ArrayLike, denominators: ArrayLike, *, smaller_is_better: bool = False
 ) -> tuple[float, int]:
-    """Return the measure at the one scale that is best for the whole data set, and that scale's index.
+    """Return the measure at the one scale that is best for the whole dataset, and that scale's index.
 
     Parameters
     ----------
