@@ -4,6 +4,7 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 """
 
 import copy
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from dynseg.code_version import code_version
 from dynseg.errors import UserError
 from dynseg.methods import Method, find_method
-from dynseg.parameters import make_parameters, settings_of
+from dynseg.parameters import TrainingParameters, make_parameters, settings_of
 
 Config = dict[str, Any]
 
@@ -49,6 +50,8 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     UserError
         If anything is wrong with it: the sentence names the key.
     """
+    if not isinstance(config, Mapping):
+        raise UserError("the config is no mapping from keys to values: see config/README.md")
     resolved: Config = copy.deepcopy(dict(config))
     datasets = resolved.get("datasets")
     for dataset_id, entry in datasets.items() if isinstance(datasets, dict) else ():
@@ -56,9 +59,11 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
             entry.setdefault("kind", dataset_id)
     if isinstance(datasets, dict):
         resolved.setdefault("panels", {dataset_id: {"dataset": dataset_id} for dataset_id in datasets})
-    error = best_match(_Validator(schema).iter_errors(resolved))
-    if error is not None:
-        raise UserError(_sentence(error))
+    errors = list(_Validator(schema).iter_errors(resolved))
+    if errors:
+        # A key with a wrong value counts as unknown too, which says less.
+        telling = [error for error in errors if error.validator != "unevaluatedProperties"]
+        raise UserError(_sentence(best_match(telling or errors)))
     if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
         resolved["methods"] = {"blank": {"method": "blank"}, **resolved["methods"]}
     _check_methods(resolved)
@@ -127,16 +132,19 @@ def local_archive(entry: Mapping[str, Any]) -> str | None:
     return None if archive is None or is_url(archive) else archive
 
 
-def input_files(path: str) -> list[str]:
-    """Return the files below a folder, sorted, so that a change in it is seen; of a file, itself."""
-    if Path(path).is_dir():
-        return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
-    return [path]
+def folder_contents(entry: Mapping[str, Any]) -> str:
+    """Return a digest of the names, sizes and times of all files in the folders that an entry of the datasets names.
 
-
-def fetch_options(entry: Mapping[str, Any]) -> list[str]:
-    """Return the options of `dynseg fetch`: the address if the entry gives one, else none for the known mirrors."""
-    return ["--url", entry["archive"]] if entry.get("archive") else []
+    Snakemake sees a changed folder only by its own time, and takes braces in a file's name for wildcards.
+    """
+    digest = hashlib.sha256()
+    for name in ("archive", "annotations"):
+        folder = Path(entry.get(name) or "")
+        if entry.get(name) and folder.is_dir():
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                status = file.stat()
+                digest.update(f"{file.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:12]
 
 
 def prepare_options(entry: Mapping[str, Any]) -> list[str]:
@@ -197,8 +205,7 @@ def _parameters(config: Config, method_id: str) -> Any:
     entry = config["methods"][method_id]
     own = {name: value for name, value in entry.items() if name not in ENTRY_KEYS}
     cls = find_method(entry["method"]).parameters
-    known = getattr(cls, "__dataclass_fields__", {})
-    shared = {name: value for name, value in config["training"].items() if name in known}
+    shared = config["training"] if issubclass(cls, TrainingParameters) else {}
     try:
         return make_parameters(cls, {**shared, **own})
     except UserError as error:
@@ -229,6 +236,8 @@ def _check_datasets(config: Config) -> None:
             path = entry.get(name)
             if path and not is_url(path) and not Path(path).exists():
                 raise UserError(f"{key}/{name}: {path} doesn't exist: correct the path (relative to {Path.cwd()})")
+            if path and re.search("[{}]", path):
+                raise UserError(f"{key}/{name}: {path} has braces, which Snakemake can't take: rename it")
 
 
 def _check_panels(config: Config) -> None:

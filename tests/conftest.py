@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Tests run beside each other: threads that wait for each other would take most of their time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A busy machine is no failure.
+settings.register_profile("dynseg", deadline=None)
+settings.load_profile("dynseg")
 
 
 @pytest.fixture(scope="session")

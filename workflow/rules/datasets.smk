@@ -17,10 +17,9 @@ def archive(wildcards):
 
 
 def dataset_inputs(wildcards):
-    """Every file that a dataset is made from, so that a change in a folder of images is seen."""
+    """The files and folders that a dataset is made from."""
     entry = config["datasets"][wildcards.dataset]
-    extra = [entry[name] for name in ("annotations", "ids") if name in entry]
-    return [file for path in [archive(wildcards), *extra] for file in configuration.input_files(path)]
+    return [archive(wildcards), *[entry[name] for name in ("annotations", "ids") if name in entry]]
 
 
 rule fetch_official:
@@ -88,6 +87,7 @@ checkpoint prepare_dataset:
         kind=lambda wildcards: config["datasets"][wildcards.dataset]["kind"],
         archive=lambda wildcards: archive(wildcards),
         options=lambda wildcards: configuration.prepare_options(config["datasets"][wildcards.dataset]),
+        contents=lambda wildcards: configuration.folder_contents(config["datasets"][wildcards.dataset]),
         directory=DATASET,
         code=code_version("dynseg.datasets", "dynseg.ground_truth"),
     log:

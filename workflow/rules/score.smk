@@ -30,8 +30,11 @@ rule table:
     output:
         TABLES,
     params:
-        datasets=[f"--dataset={name}={configuration.dataset_label(config, name)}" for name in SCORED],
-        methods=[f"--method={name}={configuration.method_label(config, name)}" for name in config["methods"]],
+        # Functions, since Snakemake takes braces in other texts for wildcards.
+        datasets=lambda wildcards: [f"--dataset={name}={configuration.dataset_label(config, name)}" for name in SCORED],
+        methods=lambda wildcards: [
+            f"--method={name}={configuration.method_label(config, name)}" for name in config["methods"]
+        ],
         published=[f"--published={text}" for text in configuration.published_scores(config)],
         code=code_version("dynseg.tables"),
     log:

@@ -1,0 +1,166 @@
+"""The configuration: defaults, messages, and its agreement with code and documentation."""
+
+import copy
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dynseg import configuration
+from dynseg.errors import UserError
+from dynseg.methods import MODULES, find_method
+from dynseg.parameters import TrainingParameters
+
+REPOSITORY = Path(__file__).parents[1]
+SCHEMA = configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
+SMALLEST: dict[str, Any] = {"datasets": {"mosaic": {}}, "methods": {"fsf-15": {"scheme": "fsf", "mu": 15}}}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    config = copy.deepcopy(SMALLEST)
+    section = config
+    *parents, last = path.split("/")
+    for name in parents:
+        section = section.setdefault(name, {})
+    section[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_configs_of_the_repository_are_valid(path: Path) -> None:
+    base = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
+    given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    configuration.resolve(configuration.layer({**base, **given}, given), SCHEMA)
+
+
+def test_everything_has_a_default() -> None:
+    config = configuration.resolve(SMALLEST, SCHEMA)
+    assert config["seeds"] == [0]
+    assert config["datasets"]["mosaic"]["kind"] == "mosaic"
+    assert config["panels"] == {
+        "mosaic": {"dataset": "mosaic", "images": 5, "images_as": "rows", "colours": "distinct", "width": "two-columns"}
+    }
+    assert list(config["methods"]) == ["blank", "fsf-15"]
+    assert "mu=15.0" in configuration.method_settings(config, "fsf-15")
+
+
+def test_resolving_leaves_the_given_configuration_alone() -> None:
+    before = copy.deepcopy(SMALLEST)
+    configuration.resolve(SMALLEST, SCHEMA)
+    assert before == SMALLEST
+
+
+def test_a_method_overrides_the_training_section() -> None:
+    config = changed("training/iterations", 50)
+    config["methods"]["long"] = {"scheme": "fsf", "mu": 15, "iterations": 90}
+    resolved = configuration.resolve(config, SCHEMA)
+    assert "iterations=50" in configuration.method_settings(resolved, "fsf-15")
+    assert "iterations=90" in configuration.method_settings(resolved, "long")
+
+
+def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
+    whole = configuration.resolve(changed("methods/fsf-15/mu", 5), SCHEMA)
+    decimal = configuration.resolve(changed("methods/fsf-15/mu", 5.0), SCHEMA)
+    assert configuration.method_settings(whole, "fsf-15") == configuration.method_settings(decimal, "fsf-15")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("methods/fsf-15/scheme", "fsv", "methods/fsf-15/scheme.*fixed.*fsf.*scf"),
+        ("methods/fsf-15/mu", 0, "methods/fsf-15/mu"),
+        ("methods/fsf-15/mu", -3, "methods/fsf-15/mu"),
+        ("methods/fsf-15/mu", "1e-1", "methods/fsf-15/mu"),
+        ("methods/fsf-15/mu", float("inf"), "methods/fsf-15.*mu.*finite"),
+        ("methods/fsf-15/nu", 3, "methods/fsf-15.*'nu'.*mu"),
+        ("methods/other/method", "cmn", "methods/other/method.*'cmn'.*cnn"),
+        ("methods/no-mu/scheme", "fsf", "methods/no-mu.*mu"),
+        ("methods/again", {"scheme": "fsf", "mu": 15.0}, "methods/again is the same as methods/fsf-15"),
+        ("methods/a b", {"scheme": "fsf", "mu": 1}, "a b"),
+        ("training/momentum", 1.5, "training/momentum"),
+        ("training/iterations", 2.5, "training/iterations"),
+        ("trainin", {}, "trainin"),
+        ("device", "gpu", "device.*auto.*cpu.*cuda"),
+        ("seeds", [], "seeds"),
+        ("seeds", [1, 1], "seeds"),
+        ("datasets/mosaic/split", "test", "datasets/mosaic.*split"),
+        ("datasets/bsd500", {"split": "tset"}, "datasets/bsd500/split.*train.*val.*test"),
+        ("datasets/mine", {"kind": "folder"}, "datasets/mine.*archive"),
+        ("datasets/mine", {"kind": "folder", "archive": "nowhere/at all"}, "datasets/mine/archive.*nowhere/at all"),
+        ("datasets/mine", {"archive": "x"}, "datasets/mine.*kind"),
+        ("panels/wrong", {"dataset": "bsd500"}, "panels/wrong/dataset.*bsd500"),
+        ("panels/wrong", {"dataset": "mosaic", "methods": ["fsf-16"]}, "panels/wrong/methods.*fsf-16"),
+        ("images_per_job", 0, "images_per_job"),
+        ("scoring/connectivity", 6, "scoring/connectivity"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(path: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        configuration.resolve(changed(path, value), SCHEMA)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [None, [], 3, "text", {}, {"datasets": None, "methods": 3}, {1: 2}])
+def test_what_is_no_configuration_at_all_is_said_too(config: Any) -> None:
+    with pytest.raises(UserError):
+        configuration.resolve(config, SCHEMA)
+
+
+def test_named_sections_of_the_command_line_replace_those_of_the_file() -> None:
+    given = {"methods": {"scf-50": {"scheme": "scf", "mu": 50}}, "training": {"iterations": 7}}
+    base = {**copy.deepcopy(SMALLEST), "training": {"momentum": 0.5}, "panels": {"p": {"dataset": "mosaic"}}}
+    merged = {
+        **base,
+        "methods": {**base["methods"], **given["methods"]},
+        "training": {"momentum": 0.5, "iterations": 7},
+    }
+    layered = configuration.layer(merged, given)
+    assert list(layered["methods"]) == ["scf-50"]
+    assert layered["datasets"] == SMALLEST["datasets"]
+    assert layered["training"] == {"momentum": 0.5, "iterations": 7}
+    assert "panels" not in layered
+
+
+def test_the_schema_and_the_code_have_the_same_training_defaults() -> None:
+    properties = SCHEMA["properties"]["training"]["properties"]
+    fields = {field.name: field.default for field in dataclasses.fields(TrainingParameters)}
+    assert {name: entry["default"] for name, entry in properties.items()} == fields
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_schema_knows_the_parameters_of_every_method(name: str) -> None:
+    known: set[str] = set()
+    for part in SCHEMA["$defs"]["method"]["allOf"]:
+        condition = part["if"]["properties"]["method"]
+        if name in condition.get("enum", [condition.get("const")]):
+            known |= set(part["then"]["properties"])
+    assert known == {field.name for field in dataclasses.fields(find_method(name).parameters)}
+
+
+def keys_of(schema: Any) -> set[str]:
+    """The names of all properties in a schema, and of its sub-schemas."""
+    if isinstance(schema, list):
+        return set().union(*map(keys_of, schema))
+    if not isinstance(schema, dict):
+        return set()
+    named = {
+        name for name, entry in schema.get("properties", {}).items() if "const" not in entry and "enum" not in entry
+    }
+    return named.union(*(keys_of(part) for part in schema.values()))
+
+
+def test_the_documentation_explains_every_key() -> None:
+    text = (REPOSITORY / "config/README.md").read_text(encoding="utf-8")
+    assert [key for key in sorted(keys_of(SCHEMA)) if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize(("wanted", "chosen"), [(2, ["a", "c"]), (9, ["a", "b", "c", "d"]), (["d", "a"], ["d", "a"])])
+def test_a_panel_shows_the_images_it_names_or_evenly_spread_ones(wanted: Any, chosen: list[str]) -> None:
+    assert configuration.panel_images({"dataset": "mine", "images": wanted}, ["a", "b", "c", "d"]) == chosen
+
+
+def test_a_panel_cannot_show_an_image_that_is_not_there() -> None:
+    with pytest.raises(UserError, match=r"mine.*'e'"):
+        configuration.panel_images({"dataset": "mine", "images": ["e"]}, ["a", "b"])

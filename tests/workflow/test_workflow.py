@@ -1,0 +1,76 @@
+"""The workflow as a whole: what a user types, and what a user gets wrong."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY, Workflow, write_dataset
+
+
+def test_a_plain_dry_run_plans_the_paper(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "config", tmp_path / "config")
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(REPOSITORY / "Snakefile")]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "fetch_official" in result.stdout + result.stderr
+    assert "table" in result.stdout + result.stderr
+
+
+def test_odd_names_and_batches_go_through_every_rule(tmp_path: Path) -> None:
+    names = ["with space", "quote'n\"quote", "semi;colon", "$HOME {x}", "größe-写真", "new\nline"]
+    config = {
+        "datasets": {"odd": write_dataset(tmp_path / "da ta", names)},
+        "methods": {"fsf-15": {"scheme": "fsf", "mu": 15, "label": "FSF, μ′ = q′/15 & 'more' {x} $(touch pwned)"}},
+        "training": {"components": 1, "channels": 8, "iterations": 2},
+        "images_per_job": 3,
+    }
+    Workflow(tmp_path, config).run()
+    table = (tmp_path / "results/tables/table1.md").read_text(encoding="utf-8")
+    assert "FSF, μ′ = q′/15 & 'more' {x} $(touch pwned)" in table
+    assert "6 images" in table
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"methods": {"x": {"scheme": "fsv", "mu": 1}}}, "methods/x/scheme"),
+        ({"methods": {"x": {"scheme": "fsf", "mu": 0}}}, "methods/x/mu"),
+        ({"datasets": {"bsd500": {"archive": "no/such.tgz"}}}, "datasets/bsd500/archive: no/such.tgz doesn't exist"),
+    ],
+)
+def test_a_wrong_config_is_one_sentence_and_touches_nothing(
+    finished: Workflow, change: dict[str, Any], sentence: str
+) -> None:
+    before = sorted((finished.directory / "results").rglob("*"))
+    result = finished.snakemake(config={**finished.config, **change, "panels": {}})
+    assert result.returncode != 0
+    output = result.stdout + result.stderr
+    assert sentence in output
+    assert "Traceback" not in output
+    assert sorted((finished.directory / "results").rglob("*")) == before
+
+
+def test_a_failing_job_says_why_and_leaves_the_rest(finished: Workflow, tmp_path: Path) -> None:
+    shutil.copytree(finished.directory, tmp_path, dirs_exist_ok=True)
+    broken = write_dataset(tmp_path / "broken", ["x", "y"])
+    Path(broken["archive"], "x.png").write_bytes(b"no picture")
+    config = {**finished.config, "datasets": {**finished.config["datasets"], "broken": broken}}
+    result = Workflow(tmp_path, config).snakemake()
+    output = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "x.png" in output
+    assert (tmp_path / "results/tables/table1.csv").exists()
+    assert not (tmp_path / "results/datasets/broken/images.txt").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_results_that_cannot_be_written_are_one_sentence(finished: Workflow, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir(mode=0o500)
+    result = Workflow(tmp_path, finished.config).snakemake()
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout + result.stderr
