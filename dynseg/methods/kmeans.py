@@ -89,7 +89,7 @@ def colour_windows(image: NDArray[np.uint8], window: int) -> NDArray[np.float32]
     margin = window // 2
     padded = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
     views = np.lib.stride_tricks.sliding_window_view(padded, (window, window), axis=(0, 1))
-    return views.reshape(height * width, -1).astype(np.float32) / 255
+    return views.reshape(height * width, -1).astype(np.float32) / np.float32(255)
 
 
 method = Method(KMeansParameters, segment)
