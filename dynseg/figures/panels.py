@@ -134,7 +134,7 @@ def _images_as_columns(
 ) -> tuple[_Boxes, tuple[float, float], _Captions]:
     """Tiles of equal height, so that portraits and landscapes fill the width together."""
     wrapped, font_size = _fit_words(labels, max(0.6, width / 8))
-    margin = max(_text_width(line, font_size) for text in wrapped for line in text.split("\n")) + 0.06
+    margin = max(_text_width(line, font_size) for text in wrapped for line in text.split("\n")) + 0.08
     gaps = _GAP * (len(aspects) - 1)
     rows = len(labels)
     tile_height = min((width - margin - gaps) / aspects.sum(), (PAGE_HEIGHT - _GAP * (rows - 1)) / rows)

@@ -10,8 +10,10 @@ from PIL import Image
 
 from dynseg.figures.palette import colour_table, compact_labels
 
-FIGURE_WIDTH = 1500
+FIGURE_SIDE = 1500
 _FIGURE_BYTES = 400_000
+# CSS pixels for a dot of a figure at 300 dots per inch: 1.4 times the printed size.
+_PAGE_SCALE = 1.4 * 96 / 300
 
 
 def photograph_data(photograph: NDArray[np.uint8]) -> str:
@@ -28,13 +30,14 @@ def label_map_data(painted: NDArray[np.uint8]) -> str:
 
 
 def figure_data(path: Path) -> tuple[str, tuple[int, int]]:
-    """Return a figure's PNG as a data URI and its size; a large one as WebP, at most 1500 pixels wide."""
+    """Return a figure's PNG as a data URI (a large one as WebP, no side over 1500 pixels) and its size on the page."""
     with Image.open(path) as picture:
-        if picture.width <= FIGURE_WIDTH and path.stat().st_size <= _FIGURE_BYTES:
-            return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}", picture.size
-        height = round(picture.height * min(1, FIGURE_WIDTH / picture.width))
-        smaller = picture.convert("RGB").resize((min(FIGURE_WIDTH, picture.width), height), Image.Resampling.LANCZOS)
-        return f"data:image/webp;base64,{_encoded(smaller, format='WEBP', quality=85, method=4)}", smaller.size
+        size = (round(picture.width * _PAGE_SCALE), round(picture.height * _PAGE_SCALE))
+        if max(picture.size) <= FIGURE_SIDE and path.stat().st_size <= _FIGURE_BYTES:
+            return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}", size
+        smaller = shrink(np.asarray(picture.convert("RGB")), FIGURE_SIDE, Image.Resampling.LANCZOS)
+        data = _encoded(Image.fromarray(smaller), format="WEBP", quality=85, method=4)
+        return f"data:image/webp;base64,{data}", size
 
 
 def shrink(pixels: NDArray, longest_side: int, resampling: Image.Resampling) -> NDArray:
