@@ -65,7 +65,7 @@ class FastStep:
         self._features = [image.new_empty(shape) for _ in self._convolutions[:-1]]
         self._responses = image.new_empty(shape)
         self._gradients = image.new_empty(shape)
-        self._log_sums = image.new_empty(self._height, self._width, 1)
+        self._reciprocals = image.new_empty(self._height, self._width, 1)
         self._labels = torch.empty(self._height, self._width, dtype=torch.int64)
         self._normalisations: list[Normalisation] = []
         self._sums: _ResponseSums | None = None
@@ -131,10 +131,9 @@ class FastStep:
 
         def work(rows: slice, buffers: _StripBuffers) -> Moments:
             inputs = buffers.convolution.read_inputs(rows.start, self._height, write_inputs)
-            outputs = buffers.convolution.convolve(inputs, kernels, self._biases[layer])
-            features = self._features[layer][rows]
-            torch.clamp_min(outputs[: len(features)], 0, out=features)
-            return measure_moments(_pixels(features), buffers.pixels(0, features[..., 0].numel()))
+            buffers.convolution.convolve(inputs, kernels, self._features[layer][rows], self._biases[layer], minimum=0)
+            features = _pixels(self._features[layer][rows])
+            return measure_moments(features, buffers.pixels(0, len(features)))
 
         self._normalise(self._runner.strips(work))
 
@@ -174,19 +173,18 @@ class FastStep:
 
         def work(rows: slice, buffers: _StripBuffers) -> Tensor:
             responses = _pixels(self._responses[rows])
-            normalised = torch.addcmul(shift, responses, scale, out=buffers.pixels(0, len(responses)))
+            # The backward pass needs the exponentials again; until then the map of gradients is free.
+            normalised = torch.addcmul(shift, responses, scale, out=_pixels(self._gradients[rows]))
             largest, labels = normalised.max(dim=1, keepdim=True)
             self._labels[rows] = labels.view(-1, self._width)
             exponentials = normalised.sub_(largest).exp_()
-            sums = exponentials.sum(dim=1, keepdim=True)
-            similarity = sums.log()
-            torch.add(largest, similarity, out=_pixels(self._log_sums[rows]))
-            reciprocals = sums.reciprocal_().view(-1)
+            sums = exponentials.sum(dim=1)
+            reciprocals = torch.reciprocal(sums, out=self._reciprocals[rows].view(-1))
             probabilities = reciprocals @ exponentials
-            products = reciprocals @ exponentials.mul_(responses)
+            products = reciprocals @ torch.mul(exponentials, responses, out=buffers.pixels(0, len(responses)))
             vertical = self._vertical_differences(rows.start, rows.stop, buffers).abs_().sum(dim=(0, 1))
             horizontal = self._horizontal_differences(rows, buffers).abs_().sum(dim=(0, 1))
-            return torch.stack([probabilities, products, vertical, horizontal, similarity.sum().expand_as(products)])
+            return torch.stack([probabilities, products, vertical, horizontal, sums.log_().sum().expand_as(products)])
 
         probabilities, products, vertical, horizontal, similarity = _total(self._runner.strips(work))
         variation = vertical * self._vertical_share + horizontal * self._horizontal_share
@@ -265,18 +263,16 @@ class FastStep:
         kernels = self._pixel_kernels().contiguous()
         features, normalisation = self._features[-1], self._normalisations[-2]
 
-        scale, shift = self._normalisations[-1].scale, self._normalisations[-1].shift
         factor, slope, constant = self._backward_coefficients(gradients, -1)
         vertical_step = weight * self._vertical_share * factor.abs()
         horizontal_step = weight * self._horizontal_share * factor.abs()
 
         def write_response_gradient(rows: slice, buffers: _StripBuffers) -> Tensor:
             responses = _pixels(self._responses[rows])
-            probabilities = torch.addcmul(shift, responses, scale, out=buffers.pixels(0, len(responses)))
-            probabilities.sub_(_pixels(self._log_sums[rows])).exp_()
+            probabilities = _pixels(self._gradients[rows]).mul_(_pixels(self._reciprocals[rows]))
             labels = target[rows].reshape(-1, 1)
             probabilities.scatter_add_(1, labels, probabilities.new_tensor(-1).expand_as(labels))
-            gradient = torch.addcmul(constant, responses, slope, out=buffers.pixels(2, len(responses)))
+            gradient = torch.addcmul(constant, responses, slope, out=buffers.pixels(0, len(responses)))
             gradient.addcmul_(probabilities, factor, value=1 / self._labels.numel())
             self._add_continuity_gradient(rows, vertical_step, horizontal_step, gradient, buffers)
             return gradient
@@ -330,14 +326,13 @@ class FastStep:
                 inputs = buffers.convolution.read_inputs(rows.start, self._height, write_inputs)
                 gradient = buffers.convolution.read_gradients(rows.start, self._height, write_gradients)
                 buffers.convolution.add_kernel_gradient(inputs, gradient, kernel_gradient)
-                bias_gradient += gradient[1:-1].sum(dim=(0, 1))
-                input_gradient = buffers.convolution.convolve(gradient, kernels)
-                input_gradients[rows] = input_gradient[: rows.stop - rows.start]
+                bias_gradient += gradient[1:-1].sum(dim=(0, 1, 2))
+                buffers.convolution.convolve(gradient, kernels, input_gradients[rows])
                 sums += _gradient_sums(_pixels(input_gradients[rows]), _pixels(features[rows]), normalisation, buffers)
             return kernel_gradient, bias_gradient, sums
 
         kernel_gradients, bias_gradients, sums = zip(*self._runner.bands(work), strict=True)
-        gradients[convolution.weight] = restore_kernel_gradient(_total(kernel_gradients)).to(kernels.dtype)
+        gradients[convolution.weight] = restore_kernel_gradient(sum(kernel_gradients[1:], kernel_gradients[0]))
         gradients[self._biases[layer]] = _total(bias_gradients).to(kernels.dtype)
         return _total(sums)
 
@@ -346,12 +341,12 @@ class FastStep:
     ) -> Callable[[slice, Tensor], None]:
         """Return what writes the gradient of a layer's convolution: through its batch norm and ReLU."""
         scale, slope, constant = self._backward_coefficients(gradients, layer)
-        features = self._features[layer]
 
         def write(rows: slice, out: Tensor) -> None:
+            features = self._features[layer][rows]
             torch.addcmul(constant, output_gradients[rows], scale, out=out)
-            out.addcmul_(features[rows], slope)
-            torch.ops.aten.threshold_backward.grad_input(out, features[rows], 0, grad_input=out)
+            out.addcmul_(features, slope)
+            torch.ops.aten.threshold_backward.grad_input(out, features, 0, grad_input=out)
 
         return write
 

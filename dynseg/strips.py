@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 # More bands than threads, so that a thread that is held up leaves work to the others. The number doesn't depend on the
 # threads, so that neither do the results.
-_BANDS = 16
+_BANDS = 8
 
 
 @contextmanager
