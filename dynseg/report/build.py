@@ -25,8 +25,8 @@ from dynseg.report.score_tables import score_tables
 FIGURE_KINDS = {
     "panels": "Images, ground truth and label maps",
     "sensitivity": "mIOU against μ, with bootstrap intervals",
-    "dynamics": "Number of clusters, weight and losses during training",
     "scatter": "Score of every image under two methods",
+    "dynamics": "Number of clusters, weight and losses during training",
 }
 _PACKAGES = ("numpy", "scipy", "scikit-image", "pillow", "h5py")
 

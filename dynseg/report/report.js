@@ -235,7 +235,11 @@ function move(step) {
 }
 
 function followAddress() {
-  if (!location.hash.startsWith("#/")) return;
+  if (!location.hash.startsWith("#/")) {
+    // The way back, above all on a phone, is the browser's own button.
+    if (viewer.open) viewer.close();
+    return;
+  }
   const [dataset, id, method] = location.hash.slice(2).split("/").map((part) => {
     try { return decodeURIComponent(part); } catch { return part; }
   });

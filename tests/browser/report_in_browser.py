@@ -193,6 +193,14 @@ def test_keyboard_walks_through_the_images_and_closes(opened: Opener) -> None:
     assert browser.execute_script("return document.activeElement.closest('li').textContent").startswith("taller")
 
 
+def test_the_browsers_back_button_closes_the_viewer(opened: Opener) -> None:
+    browser = opened("#gallery")
+    open_first_image(browser)
+    browser.back()
+    wait(browser, lambda: not browser.find_element(By.ID, "viewer").get_attribute("open"))
+    assert browser.execute_script("return location.hash") == "#gallery"
+
+
 @pytest.mark.parametrize("image_id", AWKWARD_IDS)
 def test_a_link_opens_its_image_and_method(opened: Opener, image_id: str) -> None:
     browser = opened(f"#/mosaic/{quote(image_id, safe='')}/fsf-15")
