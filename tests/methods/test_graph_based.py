@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
 
+from dynseg.datasets import prepare
 from dynseg.errors import UserError
+from dynseg.ground_truth import read_segments
+from dynseg.images import read_image
 from dynseg.methods import Context
 from dynseg.methods.graph_based import GraphBasedParameters, segment
+from dynseg.prepared import find_image
+from dynseg.scores import pool, score_image, score_table
 
 
 def noisy_squares():
@@ -48,3 +53,30 @@ def test_a_flat_image_is_one_segment(shape):
 def test_parameters_that_make_no_sense_are_refused(name, value):
     with pytest.raises(UserError, match=name):
         GraphBasedParameters(**{name: value})
+
+
+@pytest.fixture(scope="module")
+def bsd500(archives, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bsd500")
+    return folder, prepare("bsd500", archives / "BSR_bsds500.tgz", folder, "bsd500", split="test")
+
+
+@pytest.mark.archives
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("parameters", "relabelled", "raw"),
+    [
+        (GraphBasedParameters(300.0, 0.5, 20), (0.3571, 0.3361, 0.3789), (0.3539, 0.3315, 0.3780)),
+        (GraphBasedParameters(100.0, 0.8, 100), (0.3121, 0.2989, 0.3187), (0.3095, 0.2954, 0.3170)),
+    ],
+)
+def test_known_scores_on_all_test_images_are_met(bsd500, parameters, relabelled, raw):
+    folder, image_ids = bsd500
+    rows = []
+    for image_id in image_ids:
+        labels = segment(read_image(find_image(folder, image_id)), Context(image_id), parameters).labels
+        rows += score_image(image_id, read_segments(folder / "ground_truth.h5", image_id), labels)
+    scores = pool(score_table(rows))
+    selections = ("all", "fine", "coarse")
+    assert [scores[name] for name in selections] == pytest.approx(relabelled, abs=0.0005)
+    assert [scores[f"raw_{name}"] for name in selections] == pytest.approx(raw, abs=0.0005)
