@@ -25,6 +25,7 @@ from dynseg.normalisation import Moments, Normalisation, measure_moments
 from dynseg.plain_step import Observation, count_labels
 from dynseg.strips import StripRunner, one_thread_per_operation
 from dynseg.winograd import (
+    PATCH,
     StripConvolution,
     restore_kernel_gradient,
     strip_height,
@@ -72,6 +73,7 @@ class FastStep:
 
         strip = strip_height(self._height, self._width)
         self._runner = StripRunner(self._height, strip, lambda: _StripBuffers(strip, *shape[1:], image.dtype))
+        self._kernel_gradients = image.new_empty(self._runner.band_count, PATCH**2, shape[-1], shape[-1])
 
     @torch.no_grad()
     @one_thread_per_operation()
@@ -277,8 +279,7 @@ class FastStep:
             self._add_continuity_gradient(rows, vertical_step, horizontal_step, gradient, buffers)
             return gradient
 
-        def work(strips: Sequence[slice], buffers: _StripBuffers) -> tuple[Tensor, Tensor]:
-            kernel_gradient = torch.zeros_like(kernels)
+        def work(strips: Sequence[slice], buffers: _StripBuffers, kernel_gradient: Tensor) -> Tensor:
             sums = torch.zeros(2, len(kernels), dtype=torch.float64)
             for rows in strips:
                 gradient = write_response_gradient(rows, buffers)
@@ -286,12 +287,12 @@ class FastStep:
                 kernel_gradient.addmm_(gradient.T, inputs)
                 input_gradient = torch.mm(gradient, kernels, out=_pixels(self._gradients[rows]))
                 sums += _gradient_sums(input_gradient, inputs, normalisation, buffers)
-            return kernel_gradient, sums
+            return sums
 
-        kernel_gradients, sums = zip(*self._runner.bands(work), strict=True)
+        kernel_gradients = kernels.new_zeros(self._runner.band_count, *kernels.shape)
+        sums = self._runner.bands(work, kernel_gradients)
         # Behind a batch norm the gradient's sum over pixels is 0: neither a shift of the inputs nor the bias matters.
-        kernel_gradient = _total(kernel_gradients) * normalisation.scale
-        gradients[convolution.weight] = kernel_gradient.to(kernels.dtype)[:, :, None, None]
+        gradients[convolution.weight] = (kernel_gradients.sum(dim=0) * normalisation.scale)[:, :, None, None]
         return _total(sums)
 
     def _add_continuity_gradient(
@@ -318,21 +319,20 @@ class FastStep:
         write_gradients = self._gradient_writer(gradients, layer, output_gradients)
         features, normalisation = self._features[layer - 1], self._normalisations[layer - 1]
 
-        def work(strips: Sequence[slice], buffers: _StripBuffers) -> tuple[Tensor, Tensor, Tensor]:
-            kernel_gradient = torch.zeros_like(kernels)
+        def work(strips: Sequence[slice], buffers: _StripBuffers, kernel_gradient: Tensor) -> tuple[Tensor, Tensor]:
             bias_gradient = torch.zeros_like(self._biases[layer])
             sums = torch.zeros(2, len(bias_gradient), dtype=torch.float64)
             for rows in strips:
                 inputs = buffers.convolution.read_inputs(rows.start, self._height, write_inputs)
                 gradient = buffers.convolution.read_gradients(rows.start, self._height, write_gradients)
-                buffers.convolution.add_kernel_gradient(inputs, gradient, kernel_gradient)
+                buffers.convolution.add_kernel_gradient(inputs, gradient, kernel_gradient, restart=rows is strips[0])
                 bias_gradient += gradient[1:-1].sum(dim=(0, 1, 2))
                 buffers.convolution.convolve(gradient, kernels, input_gradients[rows])
                 sums += _gradient_sums(_pixels(input_gradients[rows]), _pixels(features[rows]), normalisation, buffers)
-            return kernel_gradient, bias_gradient, sums
+            return bias_gradient, sums
 
-        kernel_gradients, bias_gradients, sums = zip(*self._runner.bands(work), strict=True)
-        gradients[convolution.weight] = restore_kernel_gradient(sum(kernel_gradients[1:], kernel_gradients[0]))
+        bias_gradients, sums = zip(*self._runner.bands(work, self._kernel_gradients), strict=True)
+        gradients[convolution.weight] = restore_kernel_gradient(self._kernel_gradients.sum(dim=0))
         gradients[self._biases[layer]] = _total(bias_gradients).to(kernels.dtype)
         return _total(sums)
 
@@ -355,17 +355,18 @@ class FastStep:
         convolution = self._convolutions[0]
         write_gradients = self._gradient_writer(gradients, 0, output_gradients)
 
-        def work(strips: Sequence[slice], buffers: _StripBuffers) -> Tensor:
-            total = self._neighbourhoods.new_zeros(self._neighbourhoods.shape[-1], len(self._biases[0]))
+        def work(strips: Sequence[slice], buffers: _StripBuffers, kernel_gradient: Tensor) -> None:
             for rows in strips:
                 gradient = buffers.map(0, rows.stop - rows.start, self._width)
                 write_gradients(rows, gradient)
-                total.addmm_(_pixels(self._neighbourhoods[rows]).T, _pixels(gradient))
-            return total
+                kernel_gradient.addmm_(_pixels(gradient).T, _pixels(self._neighbourhoods[rows]))
 
-        total = _total(self._runner.bands(work)).to(convolution.weight.dtype).T
-        gradients[convolution.weight] = total[:, :-1].reshape(convolution.weight.shape)
-        gradients[self._biases[0]] = total[:, -1]
+        inputs = self._neighbourhoods.shape[-1]
+        kernel_gradients = convolution.weight.new_zeros(self._runner.band_count, convolution.out_channels, inputs)
+        self._runner.bands(work, kernel_gradients)
+        kernel_gradient = kernel_gradients.sum(dim=0)
+        gradients[convolution.weight] = kernel_gradient[:, :-1].reshape(convolution.weight.shape)
+        gradients[self._biases[0]] = kernel_gradient[:, -1]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Working on maps in strips of rows: small enough for the cache, spread over threads."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import torch
 
 Buffers = TypeVar("Buffers")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # More bands than threads, so that a thread that is held up leaves work to the others. The number doesn't depend on the
@@ -56,23 +57,28 @@ class StripRunner(Generic[Buffers]):
         for _ in range(threads):
             self._buffers.put(make_buffers())
 
+    @property
+    def band_count(self) -> int:
+        """The number of bands: groups of neighbouring strips, each worked on by one thread from top to bottom."""
+        return len(self._bands)
+
     def strips(self, work: Callable[[slice, Buffers], Result]) -> list[Result]:
         """Return the results of `work(rows, buffers)` for every strip, from top to bottom."""
-        bands = self.bands(lambda strips, buffers: [work(rows, buffers) for rows in strips])
+        bands = self.bands(lambda strips, buffers, _: [work(rows, buffers) for rows in strips], self._bands)
         return [result for results in bands for result in results]
 
-    def bands(self, work: Callable[[Sequence[slice], Buffers], Result]) -> list[Result]:
-        """Return the results of `work(strips, buffers)` for every band of strips, from top to bottom."""
+    def bands(self, work: Callable[[Sequence[slice], Buffers, Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Return the results of `work(strips, buffers, item)` for every band and its item, from top to bottom."""
 
-        def run(strips: Sequence[slice]) -> Result:
+        def run(strips: Sequence[slice], item: Item) -> Result:
             buffers = self._buffers.get()
             try:
                 with torch.no_grad():
-                    return work(strips, buffers)
+                    return work(strips, buffers, item)
             finally:
                 self._buffers.put(buffers)
 
-        return list(self._workers.map(run, self._bands) if self._workers else map(run, self._bands))
+        return list((self._workers.map if self._workers else map)(run, self._bands, items))
 
 
 def _divide(strips: Sequence[slice], parts: int) -> list[Sequence[slice]]:

@@ -32,7 +32,7 @@ _KERNEL_TRANSFORM = (
 # A strip of about this many tiles keeps its matrices in the cache and is still long enough for an efficient product.
 _TILES_PER_STRIP = 128
 # Small maps are cut into at least this many strips where they can be, so that several threads find work.
-_STRIPS_AT_LEAST = 8
+_STRIPS_AT_LEAST = 4
 
 
 def transform_kernels(kernels: Tensor) -> Tensor:
@@ -104,10 +104,20 @@ class StripConvolution:
         # A row above and below, a tile to the left and right: zero where they are outside the map.
         self._inputs, self._gradients = torch.zeros(2, height + 2, TILE, columns + 2, channels, dtype=dtype)
         self._values = torch.empty(height + 2, width, channels, dtype=dtype)
-        self._half_gathered = torch.empty(PATCH, rows, TILE, columns + 2, channels, dtype=dtype)
-        self._patches, self._products = torch.empty(2, PATCH, PATCH, rows, columns, channels, dtype=dtype)
-        self._half_scattered = torch.empty(TILE, PATCH, rows, columns, channels, dtype=dtype)
-        self._outputs = torch.empty(rows, TILE, TILE, columns, channels, dtype=dtype)
+        half_gathered = torch.empty(PATCH, rows, TILE, columns + 2, channels, dtype=dtype)
+        patches, products = torch.empty(2, PATCH, PATCH, rows, columns, channels, dtype=dtype)
+        half_scattered = torch.empty(TILE, PATCH, rows, columns, channels, dtype=dtype)
+        outputs = torch.empty(rows, TILE, TILE, columns, channels, dtype=dtype)
+
+        # Views of these buffers, since making them thousands of times an iteration would take its time too.
+        self._gathered_rows = half_gathered.unbind(0)
+        self._gathered_columns = half_gathered[:, :, :, 1:-1].unbind(2)
+        self._gathered_left, self._gathered_right = half_gathered[:, :, -1, :-2], half_gathered[:, :, 0, 2:]
+        self._patch_columns, self._patch_matrices = patches.unbind(1), patches.view(PATCH**2, -1, channels)
+        self._product_columns, self._product_matrices = products.unbind(1), products.view(PATCH**2, -1, channels)
+        self._product_rows = products.unbind(0)
+        self._scattered_rows, self._scattered_columns = half_scattered.unbind(0), half_scattered.unbind(1)
+        self._output_columns, self._outputs = outputs.transpose(0, 1).unbind(2), outputs.flatten(0, 1)
 
     def read_inputs(self, start: int, height: int, write: Callable[[slice, Tensor], object]) -> Tensor:
         """Return the strip's inputs, with the rows above and below.
@@ -157,18 +167,18 @@ class StripConvolution:
             What smaller outputs are replaced with; 0 for ReLU.
         """
         self._gather_patches(strip)
-        torch.bmm(_as_matrices(self._patches), kernels, out=_as_matrices(self._products))
+        torch.bmm(self._patch_matrices, kernels, out=self._product_matrices)
         if bias is not None:
             # The transform of the products adds this one, and only this one, just once to every output.
-            self._products[1, 1].add_(bias)
-        _transform_products(self._products, self._half_scattered)
-        columns = self._outputs.permute(2, 1, 0, 3, 4)
-        _transform_products(self._half_scattered.transpose(0, 1), columns)
-        outputs = self._outputs.flatten(0, 1)[: len(out)]
-        for source, target in zip(_by_tile_columns(outputs, self._width), _by_tiles(out), strict=True):
+            self._product_columns[1][1].add_(bias)
+        _transform_products(self._product_rows, self._scattered_rows)
+        _transform_products(self._scattered_columns, self._output_columns)
+        for source, target in zip(
+            _by_tile_columns(self._outputs[: len(out)], self._width), _by_tiles(out), strict=True
+        ):
             torch.clamp_min(source, minimum, out=target)
 
-    def add_kernel_gradient(self, inputs: Tensor, gradients: Tensor, total: Tensor) -> None:
+    def add_kernel_gradient(self, inputs: Tensor, gradients: Tensor, total: Tensor, restart: bool = False) -> None:
         """Add the strip's part of the gradient of the transformed kernels.
 
         Parameters
@@ -176,20 +186,20 @@ class StripConvolution:
         inputs, gradients : Tensor
             From `read_inputs` and `read_gradients`.
         total : Tensor, (PATCH², channels, channels), float
+        restart : bool
+            Forget what is in `total`.
         """
         self._gather_patches(inputs)
         rows = [gradients[1 + row : -1 : TILE] for row in range(TILE)]
-        _transform_gradients(rows, self._half_gathered)
-        columns = [self._half_gathered[:, :, column, 1:-1] for column in range(TILE)]
-        _transform_gradients(columns, self._products.transpose(0, 1))
-        total.baddbmm_(_as_matrices(self._patches).transpose(1, 2), _as_matrices(self._products))
+        _transform_gradients(rows, self._gathered_rows)
+        _transform_gradients(self._gathered_columns, self._product_columns)
+        total.baddbmm_(self._patch_matrices.transpose(1, 2), self._product_matrices, beta=0 if restart else 1)
 
     def _gather_patches(self, strip: Tensor) -> None:
         rows = [strip[row : row + self._height - TILE + 1 : TILE] for row in range(PATCH)]
-        _transform_inputs(rows, self._half_gathered)
-        inside = [self._half_gathered[:, :, column, 1:-1] for column in range(TILE)]
-        left, right = self._half_gathered[:, :, -1, :-2], self._half_gathered[:, :, 0, 2:]
-        _transform_inputs([left, *inside, right], self._patches.transpose(0, 1))
+        _transform_inputs(rows, self._gathered_rows)
+        columns = [self._gathered_left, *self._gathered_columns, self._gathered_right]
+        _transform_inputs(columns, self._patch_columns)
 
 
 def _by_tiles(values: Tensor) -> list[Tensor]:
@@ -206,11 +216,7 @@ def _by_tile_columns(strip: Tensor, width: int) -> list[Tensor]:
     return [strip[:, :, :whole], strip[:, :rest, whole]] if rest else [strip[:, :, :whole]]
 
 
-def _as_matrices(patches: Tensor) -> Tensor:
-    return patches.view(PATCH * PATCH, -1, patches.shape[-1])
-
-
-def _transform_inputs(inputs: Sequence[Tensor], out: Tensor) -> None:
+def _transform_inputs(inputs: Sequence[Tensor], out: Sequence[Tensor]) -> None:
     """Write Bᵀ times six inputs: (4, 0, −5, 0, 1, 0), (0, −4, −4, 1, 1, 0), (0, 4, −4, −1, 1, 0), (0, −2, −1, 2, 1, 0),
     (0, 2, −1, −2, 1, 0) and (0, 4, 0, −5, 0, 1).
     """
@@ -226,7 +232,7 @@ def _transform_inputs(inputs: Sequence[Tensor], out: Tensor) -> None:
     _add_and_subtract(plus_two, minus_two, factor=2)
 
 
-def _transform_gradients(gradients: Sequence[Tensor], out: Tensor) -> None:
+def _transform_gradients(gradients: Sequence[Tensor], out: Sequence[Tensor]) -> None:
     """Write A times four gradients: (1, 0, 0, 0), (1, 1, 1, 1), (1, −1, 1, −1), (1, 2, 4, 8), (1, −2, 4, −8) and
     (0, 0, 0, 1).
     """
@@ -241,7 +247,7 @@ def _transform_gradients(gradients: Sequence[Tensor], out: Tensor) -> None:
     _add_and_subtract(plus_two, minus_two, factor=2)
 
 
-def _transform_products(products: Tensor, out: Tensor) -> None:
+def _transform_products(products: Sequence[Tensor], out: Sequence[Tensor]) -> None:
     """Write Aᵀ times six products: the transposed of `_transform_gradients`; the products are overwritten."""
     zero, plus_one, minus_one, plus_two, minus_two, infinity = products
     _add_and_subtract(plus_one, minus_one)
