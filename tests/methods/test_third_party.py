@@ -60,10 +60,10 @@ def test_the_example_is_listed_after_the_builtin_methods(installed):
 def test_the_pages_configuration_names_methods_and_parameters_that_exist(installed):
     entries = [
         entry
-        for block in re.findall(r"```yaml\n(.*?)```", installed, re.DOTALL)
+        for block in re.findall(r"^ *```yaml\n(.*?)^ *```", installed, re.MULTILINE | re.DOTALL)
         for entry in yaml.safe_load(block)["methods"].values()
     ]
-    assert len(entries) >= 2
+    assert len(entries) >= 3
     for entry in entries:
         make_parameters(find_method(entry.pop("method")).parameters, entry)
 
