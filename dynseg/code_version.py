@@ -69,10 +69,10 @@ def _normalised(path: Path) -> str:
 class _WithoutRemarks(ast.NodeTransformer):
     """Drops what can't change a result: docstrings and raised errors."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
         return ast.Pass() if isinstance(node.value, ast.Constant) else node
 
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:  # noqa: N802
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
         return ast.Pass()
 
 

@@ -143,7 +143,11 @@ def folder_contents(entry: Mapping[str, Any]) -> str:
         if entry.get(name) and folder.is_dir():
             for file in sorted(path for path in folder.rglob("*") if path.is_file()):
                 status = file.stat()
-                digest.update(f"{file.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="surrogateescape"))
+                digest.update(
+                    f"{file.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(
+                        errors="surrogateescape"
+                    )
+                )
     return digest.hexdigest()[:12]
 
 
@@ -153,6 +157,11 @@ def prepare_options(entry: Mapping[str, Any]) -> list[str]:
     if "sample" in entry:
         names.append("sample_seed")
     return [text for name in names if name in entry for text in (f"--{name.replace('_', '-')}", str(entry[name]))]
+
+
+def export_options(entry: Mapping[str, Any]) -> list[str]:
+    """Return the options of `dynseg export-photographs` that an entry of the datasets section stands for."""
+    return ["--longest-side", str(entry["longest_side"])] if "longest_side" in entry else []
 
 
 def panel_images(panel: Mapping[str, Any], image_ids: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The pictures inside the scikit-image wheel: always there, so that a demo and the tests need no download."""
 
 import importlib.util
+import io
 import os
 from pathlib import Path
 
@@ -24,13 +25,15 @@ PHOTOGRAPHS = (
 MODIFIED = 1_577_836_800  # 2020-01-01: what is made anew without a change mustn't look newer
 
 
-def export_photographs(output: str | Path) -> list[str]:
+def export_photographs(output: str | Path, longest_side: int | None = None) -> list[str]:
     """Copy the wheel's photographs into a folder.
 
     Parameters
     ----------
     output : path
         The folder.
+    longest_side : int, optional
+        Larger photographs are reduced to this many pixels along their longer side, and saved as PNG.
 
     Returns
     -------
@@ -42,12 +45,27 @@ def export_photographs(output: str | Path) -> list[str]:
     UserError
         If the folder can't be written or scikit-image was installed without its pictures.
     """
-    for name in PHOTOGRAPHS:
-        content = picture_path(name).read_bytes()
+    names = []
+    for photograph in PHOTOGRAPHS:
+        name, content = photograph, picture_path(photograph).read_bytes()
+        if longest_side is not None:
+            name, content = f"{Path(photograph).stem}.png", _reduced(content, longest_side)
         with written_aside(Path(output) / name) as aside:
             aside.write_bytes(content)
             os.utime(aside, (MODIFIED, MODIFIED))
-    return list(PHOTOGRAPHS)
+        names.append(name)
+    return names
+
+
+def _reduced(content: bytes, longest_side: int) -> bytes:
+    """Return a picture's file as a PNG file of at most this size."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def picture_path(name: str) -> Path:

@@ -1,19 +1,18 @@
-SCORED = configuration.scored_datasets(config)
-
-
 rule score:
     input:
-        label_maps=lambda wildcards: label_maps(wildcards.dataset, wildcards.method, wildcards.seed),
+        label_maps=lambda wildcards: label_maps(
+            wildcards.dataset, wildcards.method, wildcards.seed
+        ),
         ground_truth=GROUND_TRUTH,
     output:
         SCORES,
-    params:
-        connectivity=config["scoring"]["connectivity"],
-        code=code_version("dynseg.scores"),
     log:
         f"{LOGS}/score/{{dataset}}/{{method}}/seed{{seed}}.log",
     conda:
         ENVIRONMENT
+    params:
+        connectivity=config["scoring"]["connectivity"],
+        code=code_version("dynseg.scores"),
     shell:
         "python -m dynseg score-run --ground-truth {input.ground_truth:q} --connectivity {params.connectivity}"
         " --output {output:q} {input.label_maps:q} 2> {log:q}"
@@ -28,19 +27,27 @@ rule table:
             for seed in configuration.method_seeds(config, method)
         ],
     output:
-        TABLES,
-    params:
-        # Functions, since Snakemake takes braces in other texts for wildcards.
-        datasets=lambda wildcards: [f"--dataset={name}={configuration.dataset_label(config, name)}" for name in SCORED],
-        methods=lambda wildcards: [
-            f"--method={name}={configuration.method_label(config, name)}" for name in config["methods"]
-        ],
-        published=[f"--published={text}" for text in configuration.published_scores(config)],
-        code=code_version("dynseg.tables"),
+        csv=TABLE.format(format="csv"),
+        md=TABLE.format(format="md"),
+        tex=TABLE.format(format="tex"),
     log:
         f"{LOGS}/table1.log",
     conda:
         ENVIRONMENT
+    params:
+        # Functions, since Snakemake takes braces in other texts for wildcards.
+        datasets=lambda wildcards: [
+            f"--dataset={name}={configuration.dataset_label(config, name)}"
+            for name in SCORED
+        ],
+        methods=lambda wildcards: [
+            f"--method={name}={configuration.method_label(config, name)}"
+            for name in config["methods"]
+        ],
+        published=[
+            f"--published={text}" for text in configuration.published_scores(config)
+        ],
+        code=code_version("dynseg.tables"),
     shell:
-        "python -m dynseg table {params.datasets:q} {params.methods:q} {params.published:q} --output {output[0]:q}"
-        " --output {output[1]:q} --output {output[2]:q} {input:q} 2> {log:q}"
+        "python -m dynseg table {params.datasets:q} {params.methods:q} {params.published:q} --output {output.csv:q}"
+        " --output {output.md:q} --output {output.tex:q} {input:q} 2> {log:q}"
