@@ -68,7 +68,7 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
         script=Markup(_resource("report.js")),
         results=results,
         tables=score_tables(_read_table(results), results.datasets, results.methods),
-        figures=_figures(folder),
+        figures=_figures(folder, config),
         facts=facts,
         versions=_versions(facts),
         stages=stage_times(folder),
@@ -110,13 +110,16 @@ def _read_table(results: Results) -> pd.DataFrame:
         raise UserError(f"{path} isn't a results table in long form: make the table again") from error
 
 
-def _figures(folder: Path) -> list[dict[str, Any]]:
+def _figures(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of each kind the figures that the configuration names, or all where it has no such section."""
     found = []
     kinds = list(FIGURE_KINDS)
     for path in sorted(
         (folder / "figures").rglob("*.png"),
         key=lambda path: (kinds.index(path.parent.name) if path.parent.name in kinds else len(kinds), str(path)),
     ):
+        if path.stem not in config.get(path.parent.name, [path.stem]):
+            continue
         source, (width, height) = figure_data(path)
         kind = FIGURE_KINDS.get(path.parent.name)
         caption = f"{kind}: {path.stem}" if kind else path.stem

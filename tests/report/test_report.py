@@ -169,6 +169,12 @@ def test_figures_times_versions_and_configuration_are_shown(results: Path, tmp_p
     assert "0.1.0" in text
 
 
+def test_a_figure_that_the_configuration_no_longer_names_is_left_out(results: Path, tmp_path: Path) -> None:
+    for panels, shown in (({"four <images>": {}}, 1), ({"another": {}}, 0)):
+        page = page_of(results, tmp_path, {"panels": panels})
+        assert sum(tag == "figure" for tag, _ in page.elements) == shown
+
+
 def test_the_same_results_give_the_same_bytes(results: Path, tmp_path: Path) -> None:
     for name in ("a.html", "b.html"):
         build_report(results, {}, tmp_path / name)
