@@ -346,6 +346,7 @@ class FastStep:
             features = self._features[layer][rows]
             torch.addcmul(constant, output_gradients[rows], scale, out=out)
             out.addcmul_(features, slope)
+            # What autograd calls for ReLU: a mask would be a pass and a temporary more.
             torch.ops.aten.threshold_backward.grad_input(out, features, 0, grad_input=out)
 
         return write
@@ -393,14 +394,14 @@ class _StripBuffers:
         self.convolution = StripConvolution(height, width, channels, dtype)
         self._channels = channels
         # Differences between rows also need the rows above and below a strip.
-        self._maps = torch.empty(3, (height + 2) * width * channels, dtype=dtype)
+        self._maps = torch.empty(2, (height + 2) * width * channels, dtype=dtype)
 
     def map(self, index: int, height: int, width: int) -> Tensor:
-        """Return one of three buffers as a map (height, width, channels)."""
+        """Return one of two buffers as a map (height, width, channels)."""
         return self._maps[index, : height * width * self._channels].view(height, width, self._channels)
 
     def pixels(self, index: int, count: int) -> Tensor:
-        """Return one of three buffers as (count, channels)."""
+        """Return one of two buffers as (count, channels)."""
         return self._maps[index, : count * self._channels].view(count, self._channels)
 
 
