@@ -22,8 +22,11 @@ def code_version(*modules: str) -> str:
         Dotted names, for example "dynseg.scores".
     """
     digest = hashlib.sha256()
-    for path in sorted(_reachable(modules)):
+    found = _reachable(modules)
+    for path in sorted(found):
         digest.update(f"{path.relative_to(PACKAGE)}\n{_normalised(path)}\n".encode())
+    for path in sorted(resource for folder in {path.parent for path in found} for resource in _resources(folder)):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -36,6 +39,10 @@ def _reachable(modules: tuple[str, ...]) -> set[Path]:
             found.add(path)
             waiting.extend(_imports(path))
     return found
+
+
+def _resources(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix in (".html", ".css", ".js")]
 
 
 def _module_files(name: str) -> list[Path]:

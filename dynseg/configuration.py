@@ -5,6 +5,7 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 
 import copy
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -193,6 +194,12 @@ def panel_seed(config: Config, panel: Mapping[str, Any], method_id: str) -> int:
 def method_label(config: Config, method_id: str) -> str:
     """Return a method's name in tables and figures."""
     return config["methods"][method_id].get("label", method_id)
+
+
+def recorded(config: Config) -> str:
+    """Return what decides the results, as JSON: the configuration without paths, device and threads."""
+    left_out = ("results", "resources", "device", "threads")
+    return json.dumps({name: value for name, value in config.items() if name not in left_out}, ensure_ascii=False)
 
 
 def dataset_label(config: Config, dataset_id: str) -> str:

@@ -1,88 +1,131 @@
 """The table of scores: rows = methods, columns = measures of the datasets, beside what was published."""
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dynseg.errors import UserError
-from dynseg.scores import pool
+from dynseg.statistics import bootstrap_intervals, paired_differences, spread_over_seeds
 
-COLUMNS = ("dataset", "method", "measure", "score", "published", "difference", "images", "seeds")
+COLUMNS = (
+    "dataset",
+    "method",
+    "measure",
+    "score",
+    "published",
+    "difference",
+    "images",
+    "seeds",
+    "standard_deviation",
+    "interval_low",
+    "interval_high",
+)
 
 # Which annotations of a dataset with several annotators count, by the names that `pool` gives the measures.
-ANNOTATORS = ("all", "fine", "coarse", "mean")
+ANNOTATORS = {"all": "All", "fine": "Fine", "coarse": "Coarse", "mean": "Mean"}
+REGIONS = {"covering": "covering", "pri": "PRI", "voi": "VoI"}
 
-TITLES = {False: "Predictions relabelled by connected components", True: "Raw labels"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """The scores of one method on one dataset with one seed.
-
-    Attributes
-    ----------
-    dataset, method : str
-        Their ids.
-    scores : DataFrame
-        As `dynseg.scores.score_run` returns it.
-    """
-
-    dataset: str
-    method: str
-    scores: pd.DataFrame
+Runs = Mapping[tuple[str, str], Sequence[pd.DataFrame]]
 
 
-def long_table(runs: Sequence[Run], published: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+def long_table(runs: Runs, published: Mapping[tuple[str, str], float]) -> pd.DataFrame:
     """Return the table with one line for each dataset, method and measure.
 
     A dataset with several annotators has the measures `{dataset}_all`, `_fine`, `_coarse` and `_mean`, one with a
-    single annotator has `{dataset}`: the mean IoU of section IV.A of the paper. The same names with `_raw` are of
-    predictions that aren't relabelled by connected components. Of several seeds, the score is the mean.
+    single annotator has `{dataset}`: the mean IoU of section IV.A of the paper. `{dataset}_covering`, `_pri` and
+    `_voi` are the region measures of Arbeláez et al. 2011. The same names with `_raw` are of predictions that aren't
+    relabelled by connected components.
 
     Parameters
     ----------
-    runs : sequence of Run
-        Rows come in the order of the runs' methods, within the order of their datasets.
+    runs : mapping from (dataset, method) to sequence of DataFrame
+        Score tables as `dynseg.scores.score_run` makes them, one a seed. The table has their order.
     published : mapping from (method, measure) to float
         Scores to compare with.
 
     Returns
     -------
     DataFrame
-        With the columns `COLUMNS`; `published` and `difference` are NaN where nothing was published.
+        With the columns `COLUMNS`. `score` is the mean over seeds, `standard_deviation` that of the seeds (NaN for a
+        single one); `interval_low` and `interval_high` bound the 95 % interval of a bootstrap over images;
+        `published` and `difference` are NaN where nothing was published.
+
+    Raises
+    ------
+    UserError
+        If the seeds of a method aren't of the same images.
     """
-    grouped: dict[tuple[str, str], list[pd.DataFrame]] = {}
-    for run in runs:
-        grouped.setdefault((run.dataset, run.method), []).append(run.scores)
     lines = []
-    for (dataset, method), seeds in grouped.items():
-        pooled = [pool(scores) for scores in seeds]
-        for measure, name in _measures(dataset, several_annotators=bool((seeds[0]["annotator"] > 0).any())).items():
-            score = float(np.mean([measures[name] for measures in pooled]))
+    for (dataset, method), seeds in runs.items():
+        intervals = bootstrap_intervals(seeds).to_dict("index")
+        deviations = spread_over_seeds(seeds)["standard_deviation"].to_dict()
+        images = seeds[0]["image"].nunique()
+        for measure, name in _measures(dataset, _several_annotators(seeds)).items():
+            score, low, high = (intervals[name][column] for column in ("score", "low", "high"))
             expected = published.get((method, measure), np.nan)
-            lines.append(
-                (dataset, method, measure, score, expected, score - expected, int(pooled[0]["images"]), len(seeds))
-            )
+            spread = (deviations[name], low, high)
+            lines.append((dataset, method, measure, score, expected, score - expected, images, len(seeds), *spread))
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def markdown_table(table: pd.DataFrame, datasets: Mapping[str, str], methods: Mapping[str, str]) -> str:
-    """Return the table pivoted for reading, as Markdown: first with relabelled predictions, then with raw labels.
+def difference_table(runs: Runs) -> pd.DataFrame:
+    """Return the differences between every two methods on every dataset, with paired bootstrap intervals.
 
     Parameters
     ----------
-    table : DataFrame
-        As `long_table` returns it.
+    runs : mapping from (dataset, method) to sequence of DataFrame
+        As for `long_table`.
+
+    Returns
+    -------
+    DataFrame
+        `dataset, measure, method, other, difference` (method less other), `interval_low, interval_high` (95 %) and
+        `distinguishable` (from zero).
+
+    Raises
+    ------
+    UserError
+        If two methods aren't scored on the same images.
+    """
+    lines = []
+    for (dataset, method), (other_dataset, other) in itertools.combinations(runs, 2):
+        if dataset == other_dataset:
+            seeds = runs[dataset, method]
+            differences = paired_differences(seeds, runs[dataset, other])
+            for measure, name in _measures(dataset, _several_annotators(seeds)).items():
+                lines.append((dataset, measure, method, other, *differences.loc[name]))
+    names = ["difference", "interval_low", "interval_high", "distinguishable"]
+    return pd.DataFrame(lines, columns=["dataset", "measure", "method", "other", *names])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a pivoted table shows.
+
+    Attributes
+    ----------
+    table, differences : DataFrame
+        As `long_table` and `difference_table` return them.
     datasets, methods : mapping from id to label
         Columns and rows, in this order.
     """
+
+    table: pd.DataFrame
+    differences: pd.DataFrame
+    datasets: Mapping[str, str]
+    methods: Mapping[str, str]
+
+
+def markdown_table(reading: Reading) -> str:
+    """Return the table pivoted for reading, as Markdown: relabelled predictions, raw labels, region measures."""
     parts = []
-    for raw, title in TITLES.items():
-        headings, rows = _pivot(table, datasets, methods, raw, bold="**{}**")
-        lines = [[cell.replace("|", "&#124;") for cell in row] for row in (["Method", *headings], *rows)]
+    for title, measures in _sections(reading).items():
+        lines = _pivot(reading, measures, bold="**{}**", escape=lambda text: text.replace("|", "&#124;"))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         padded = [
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -91,19 +134,19 @@ def markdown_table(table: pd.DataFrame, datasets: Mapping[str, str], methods: Ma
         rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
         grid = "\n".join(f"| {' | '.join(row)} |" for row in (padded[0], rule, *padded[1:]))
         parts.append(f"## {title}\n\n{grid}\n")
-    return "\n".join([*parts, f"{_note(table, datasets)}\n"])
+    return "\n".join([*parts, f"{_note(reading)}\n"])
 
 
-def latex_table(table: pd.DataFrame, datasets: Mapping[str, str], methods: Mapping[str, str]) -> str:
+def latex_table(reading: Reading) -> str:
     """Return the table pivoted for reading, as LaTeX with booktabs rules; see `markdown_table`."""
     parts = []
-    for raw, title in TITLES.items():
-        headings, rows = _pivot(table, datasets, methods, raw, bold="\\textbf{{{}}}", escape=_escape_latex)
-        lines = [" & ".join(row) + r" \\" for row in [["Method", *map(_escape_latex, headings)], *rows]]
-        columns = "l" + "r" * len(headings)
+    for title, measures in _sections(reading).items():
+        rows = _pivot(reading, measures, bold="\\textbf{{{}}}", escape=_escape_latex)
+        lines = [" & ".join(row) + r" \\" for row in rows]
+        columns = "l" + "r" * len(measures)
         body = "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]])
         parts.append(f"% {title}\n{body}\n\\bottomrule\n\\end{{tabular}}\n")
-    return "\n".join([*parts, f"% {_note(table, datasets)}\n"])
+    return "\n".join([*parts, f"% {_note(reading)}\n"])
 
 
 def read_published(texts: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -123,58 +166,86 @@ def read_published(texts: Sequence[str]) -> dict[tuple[str, str], float]:
     return published
 
 
+def _several_annotators(seeds: Sequence[pd.DataFrame]) -> bool:
+    return bool((seeds[0]["annotator"] > 0).any())
+
+
 def _measures(dataset: str, several_annotators: bool) -> dict[str, str]:
     """Return the measures of a dataset, and the names that `pool` gives them."""
-    if not several_annotators:
-        return {dataset: "all", f"{dataset}_raw": "raw_all"}
-    names = {f"{dataset}_{name}": name for name in ANNOTATORS}
+    names = {f"{dataset}_{name}": name for name in ANNOTATORS} if several_annotators else {dataset: "all"}
+    names |= {f"{dataset}_{name}": name for name in REGIONS}
     return names | {f"{measure}_raw": f"raw_{name}" for measure, name in names.items()}
 
 
-def _pivot(
-    table: pd.DataFrame,
-    datasets: Mapping[str, str],
-    methods: Mapping[str, str],
-    raw: bool,
-    bold: str,
-    escape: Callable[[str], str] = str,
-) -> tuple[list[str], list[list[str]]]:
-    """Return the headings of the measures' columns, and rows of a label and cells."""
-    headings: dict[str, str] = {}
-    for dataset, label in datasets.items():
-        several = (table["measure"] == f"{dataset}_mean").any()
-        suffix = "_raw" if raw else ""
-        names = {f"{dataset}_{name}{suffix}": f"{label} {name.capitalize()}" for name in ANNOTATORS}
-        headings |= names if several else {f"{dataset}{suffix}": label}
-    by_cell = {(line["method"], line["measure"]): line for line in table.to_dict("records")}
-    best = table.groupby("measure")["score"].max()
-    rows = []
-    for method, label in methods.items():
+def _sections(reading: Reading) -> dict[str, dict[str, str]]:
+    """Return the parts of a pivoted table: by title, the headings of the measures' columns."""
+    known = set(reading.table["measure"])
+    overlap: dict[str, str] = {}
+    regions: dict[str, str] = {}
+    for dataset, label in reading.datasets.items():
+        overlap |= {dataset: label} | {f"{dataset}_{name}": f"{label} {text}" for name, text in ANNOTATORS.items()}
+        regions |= {f"{dataset}_{name}": f"{label} {text}" for name, text in REGIONS.items()}
+    raw = {f"{measure}_raw": heading for measure, heading in overlap.items()}
+    sections = {
+        "Mean IoU, predictions relabelled by connected components": overlap,
+        "Mean IoU, raw labels": raw,
+        "Region measures, predictions relabelled by connected components": regions,
+    }
+    return {
+        title: {measure: heading for measure, heading in measures.items() if measure in known}
+        for title, measures in sections.items()
+    }
+
+
+def _pivot(reading: Reading, measures: Mapping[str, str], bold: str, escape: Callable[[str], str]) -> list[list[str]]:
+    """Return a line of headings, and a line of label and cells for each method."""
+    lines = {(line["method"], line["measure"]): line for line in reading.table.to_dict("records")}
+    best = {measure: _best_method(reading.table, measure) for measure in measures}
+    alike = {
+        (line["measure"], *pair)
+        for line in reading.differences.to_dict("records")
+        if not line["distinguishable"]
+        for pair in ((line["method"], line["other"]), (line["other"], line["method"]))
+    }
+    rows = [["Method", *map(escape, measures.values())]]
+    for method, label in reading.methods.items():
         cells = []
-        for measure in headings:
-            line = by_cell.get((method, measure))
-            if line is None:
-                cells.append("–")
-                continue
-            is_best = _three_decimals(line["score"]) == _three_decimals(best[measure])
-            score = bold.format(_three_decimals(line["score"])) if is_best else _three_decimals(line["score"])
-            known = f" ({_three_decimals(line['published'])}, {line['difference']:+.3f})"
-            cells.append(score if np.isnan(line["published"]) else score + known)
+        for measure in measures:
+            line = lines.get((method, measure))
+            cells.append("–" if line is None else _cell(line, method == best[measure], bold))
+            if (measure, method, best[measure]) in alike:
+                cells[-1] += " ≈"
         rows.append([escape(label), *cells])
-    return list(headings.values()), rows
+    return rows
 
 
-def _note(table: pd.DataFrame, datasets: Mapping[str, str]) -> str:
+def _best_method(table: pd.DataFrame, measure: str) -> str:
+    lines = table[table["measure"] == measure].set_index("method")["score"]
+    return str(lines.idxmin() if measure.endswith("_voi") else lines.idxmax())
+
+
+def _cell(line: Mapping[Any, Any], is_best: bool, bold: str) -> str:
+    text = _three_decimals(line["score"])
+    if not np.isnan(line["standard_deviation"]):
+        text += f" ± {_three_decimals(line['standard_deviation'])}"
+    text = bold.format(text) if is_best else text
+    if not np.isnan(line["published"]):
+        text += f" ({_three_decimals(line['published'])}, {line['difference']:+.3f})"
+    return text
+
+
+def _note(reading: Reading) -> str:
     """Return what a reader must know of the table: the protocol, how many images, how many seeds."""
     parts = []
-    for dataset, label in datasets.items():
-        lines = table[table["dataset"] == dataset]
+    for dataset, label in reading.datasets.items():
+        lines = reading.table[reading.table["dataset"] == dataset]
         if len(lines):
             images, seeds = int(lines["images"].iloc[0]), int(lines["seeds"].max())
             parts.append(f"{label}: {images} image{'s' * (images != 1)}, {seeds} seed{'s' * (seeds != 1)}.")
     return (
-        "Mean IoU: the largest IoU of every annotated segment, pooled over all images; in parentheses the published "
-        f"score and the difference from it; the best in bold. {' '.join(parts)}"
+        "Mean IoU: the largest IoU of every annotated segment, pooled over all images. In parentheses the published "
+        "score and the difference from it; after ± the standard deviation over seeds. The best of a column is bold, "
+        f"and ≈ marks what a paired bootstrap over images doesn't tell from it. {' '.join(parts)}"
     )
 
 

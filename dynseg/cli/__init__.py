@@ -19,6 +19,9 @@ COMMANDS = {
     "score-run": "Score the label maps of one method on one dataset.",
     "table": "Pool score files into one table.",
     "panel": "Draw label maps beside photographs and ground truth.",
+    "sensitivity": "Draw the score of each weighting scheme against μ.",
+    "dynamics": "Draw clusters, weight and losses against the iteration.",
+    "scatter": "Draw the score of every image under one method against that under another.",
     "summary": "Print the table of a finished run, and where everything lies.",
     "report": "Write one HTML file to browse a run.",
 }

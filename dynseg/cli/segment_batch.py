@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 
 from dynseg.batches import batch_images
 from dynseg.devices import DEVICES, resolve_device, use_threads
@@ -54,7 +55,7 @@ def command(
             except UserError as error:
                 raise UserError(f"image {image_id}: {error}") from error
             seconds = time.perf_counter() - start
-            click.echo(f"{image_id}: {result.labels.max() + 1} labels, {seconds:.1f} s", err=True)
+            click.echo(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s", err=True)
             yield image_id, dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
 
     write_label_maps(

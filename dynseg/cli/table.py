@@ -1,11 +1,16 @@
 """`dynseg table`: the table of a whole results tree."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dynseg.errors import UserError
 from dynseg.files import written_aside
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -15,33 +20,40 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--dataset", "datasets", multiple=True, metavar="ID=LABEL", help="A column's dataset; repeatable.")
 @click.option("--method", "methods", multiple=True, metavar="ID=LABEL", help="A row; repeatable.")
 @click.option("--published", multiple=True, metavar="METHOD:MEASURE=VALUE", help="A score to compare with; repeatable.")
-@click.option("--output", "outputs", multiple=True, required=True, type=FILE, help="A .csv, .md or .tex; repeatable.")
+@click.option("--output-dir", type=click.Path(file_okay=False, path_type=Path), required=True)
 def command(
     score_files: tuple[Path, ...],
     datasets: tuple[str, ...],
     methods: tuple[str, ...],
     published: tuple[str, ...],
-    outputs: tuple[Path, ...],
+    output_dir: Path,
 ) -> None:
-    """Pool score files into one table; their last two folders name the dataset and the method."""
-    from dynseg.scores import read_scores
-    from dynseg.tables import Run, latex_table, long_table, markdown_table, read_published
+    """Pool score files into one table, and compare every two methods.
 
-    runs = [Run(path.parts[-3], path.parts[-2], read_scores(path)) for path in score_files]
-    columns = _labels(datasets) or {run.dataset: run.dataset for run in runs}
-    rows = _labels(methods) or {run.method: run.method for run in runs}
-    table = long_table(runs, read_published(published))
+    The last two folders of a score file name its dataset and its method. Writes table1.csv (long form), table1.md and
+    table1.tex (for reading), and differences.csv (paired bootstrap intervals).
+    """
+    from dynseg.scores import read_scores
+    from dynseg.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
+
+    runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    for path in score_files:
+        runs.setdefault((path.parts[-3], path.parts[-2]), []).append(read_scores(path))
+    reading = Reading(
+        long_table(runs, read_published(published)),
+        difference_table(runs),
+        _labels(datasets) or {dataset: dataset for dataset, _ in runs},
+        _labels(methods) or {method: method for _, method in runs},
+    )
     texts = {
-        ".csv": lambda: table.to_csv(index=False),
-        ".md": lambda: markdown_table(table, columns, rows),
-        ".tex": lambda: latex_table(table, columns, rows),
+        "table1.csv": reading.table.to_csv(index=False),
+        "table1.md": markdown_table(reading),
+        "table1.tex": latex_table(reading),
+        "differences.csv": reading.differences.to_csv(index=False),
     }
-    for output in outputs:
-        if output.suffix not in texts:
-            raise UserError(f"{output} has no known form: end its name in {', '.join(texts)}")
-    for output in outputs:
-        with written_aside(output) as aside:
-            aside.write_text(texts[output.suffix](), encoding="utf-8")
+    for name, text in texts.items():
+        with written_aside(output_dir / name) as aside:
+            aside.write_text(text, encoding="utf-8")
 
 
 def _labels(texts: tuple[str, ...]) -> dict[str, str]:

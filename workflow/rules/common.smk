@@ -39,9 +39,14 @@ IMAGE_LIST = f"{DATASET}/images.txt"
 GROUND_TRUTH = f"{DATASET}/ground_truth.h5"
 LABEL_MAPS = f"{RESULTS}/segments/{{dataset}}/{{method}}/seed{{seed}}/{{batch}}.h5"
 SCORES = f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv"
-TABLE = f"{RESULTS}/tables/table1.{{format}}"
+TABLES = f"{RESULTS}/tables"
+TABLE = f"{TABLES}/table1.{{format}}"
+DIFFERENCES = f"{TABLES}/differences.csv"
+REPORT = f"{RESULTS}/report.html"
+RECORDED_CONFIG = f"{RESULTS}/config.json"
 PANEL = f"{RESULTS}/figures/panels/{{panel}}.{{format}}"
 LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
 
 SCORED = configuration.scored_datasets(config)
 

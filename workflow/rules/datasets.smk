@@ -64,6 +64,8 @@ checkpoint prepare_dataset:
         ground_truth=GROUND_TRUTH,
     log:
         f"{LOGS}/prepare_dataset/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/prepare_dataset/{{dataset}}.tsv"
     conda:
         ENVIRONMENT
     params:

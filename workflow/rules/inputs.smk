@@ -81,3 +81,15 @@ def panel_runs(wildcards):
         )
         for method in configuration.panel_methods(config, entry)
     }
+
+
+def every_label_map(wildcards):
+    """The label map files that the report shows: of every dataset and method, with the first seed."""
+    return [
+        file
+        for dataset in config["datasets"]
+        for method in config["methods"]
+        for file in label_maps(
+            dataset, method, configuration.method_seeds(config, method)[0]
+        )
+    ]

@@ -8,6 +8,8 @@ rule score:
         SCORES,
     log:
         f"{LOGS}/score/{{dataset}}/{{method}}/seed{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/score/{{dataset}}/{{method}}/seed{{seed}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -30,6 +32,7 @@ rule table:
         csv=TABLE.format(format="csv"),
         md=TABLE.format(format="md"),
         tex=TABLE.format(format="tex"),
+        differences=DIFFERENCES,
     log:
         f"{LOGS}/table1.log",
     conda:
@@ -47,7 +50,8 @@ rule table:
         published=[
             f"--published={text}" for text in configuration.published_scores(config)
         ],
+        directory=lambda wildcards: TABLES,
         code=code_version("dynseg.tables"),
     shell:
-        "python -m dynseg table {params.datasets:q} {params.methods:q} {params.published:q} --output {output.csv:q}"
-        " --output {output.md:q} --output {output.tex:q} {input:q} 2> {log:q}"
+        "python -m dynseg table {params.datasets:q} {params.methods:q} {params.published:q}"
+        " --output-dir {params.directory:q} {input:q} 2> {log:q}"

@@ -5,6 +5,8 @@ rule segment:
         LABEL_MAPS,
     log:
         f"{LOGS}/segment/{{dataset}}/{{method}}/seed{{seed}}/{{batch}}.log",
+    benchmark:
+        f"{BENCHMARKS}/segment/{{dataset}}/{{method}}/seed{{seed}}/{{batch}}.tsv"
     conda:
         ENVIRONMENT
     threads: config["threads"]

@@ -1,0 +1,34 @@
+"""Which images a job takes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynseg.batches import batch_images, batch_names
+from dynseg.errors import UserError
+
+ids = st.lists(st.text("abc123-_", min_size=1, max_size=6), min_size=1, max_size=60, unique=True)
+
+
+@given(ids, st.integers(1, 20))
+def test_every_image_is_in_exactly_one_batch(image_ids: list[str], images_per_job: int) -> None:
+    batches = [batch_images(image_ids, name) for name in batch_names(image_ids, images_per_job)]
+    assert sorted(image for batch in batches for image in batch) == sorted(image_ids)
+
+
+@given(ids)
+def test_one_image_a_job_is_named_by_the_image(image_ids: list[str]) -> None:
+    assert batch_names(image_ids, 1) == sorted(image_ids)
+
+
+def test_dropping_an_image_touches_one_batch() -> None:
+    image_ids = [f"image{number}" for number in range(200)]
+    before = {name: batch_images(image_ids, name) for name in batch_names(image_ids, 10)}
+    fewer = image_ids[:-1]
+    after = {name: batch_images(fewer, name) for name in batch_names(fewer, 10)}
+    assert sum(before[name] != after.get(name) for name in before) == 1
+
+
+def test_an_image_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(UserError, match="'z'"):
+        batch_images(["a", "b"], "z")

@@ -1,0 +1,44 @@
+"""The digest of a stage's code changes with what decides the result, and with nothing else."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dynseg
+
+
+def digests(package: Path) -> dict[str, str]:
+    """The digests of three stages, by a copy of the package."""
+    stages = ("dynseg.methods.cnn", "dynseg.methods.kmeans", "dynseg.tables")
+    code = f"from dynseg.code_version import code_version\nprint(*map(code_version, {stages!r}))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=package.parent, capture_output=True, text=True, check=True
+    )
+    return dict(zip(stages, result.stdout.split(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "changed"),
+    [
+        ("losses.py", ".mean()", ".sum()", {"dynseg.methods.cnn"}),
+        ("losses.py", "as released", "as is released", set()),
+        ("training.py", "raise UserError(", "raise UserError('!' ", set()),
+        ("methods/__init__.py", '"blank": "dynseg', '"blank": "xdynseg', set()),
+        ("metrics/miou.py", "import", "ANSWER = 42\nimport", {"dynseg.tables"}),
+        ("methods/kmeans.py", "clusters: int = 17", "clusters: int = 18", {"dynseg.methods.kmeans"}),
+    ],
+)
+def test_only_the_stages_that_a_change_touches_change(
+    tmp_path: Path, module: str, old: str, new: str, changed: set[str]
+) -> None:
+    package = tmp_path / "dynseg"
+    shutil.copytree(Path(dynseg.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = digests(package)
+    text = (package / module).read_text(encoding="utf-8")
+    assert old in text
+    (package / module).write_text(text.replace(old, new, 1), encoding="utf-8")
+    after = digests(package)
+    assert {stage for stage in before if before[stage] != after[stage]} == changed

@@ -1,0 +1,33 @@
+# What the report shows of the config; what decides nothing in it (device, threads, paths) is left out.
+rule record_config:
+    output:
+        RECORDED_CONFIG,
+    log:
+        f"{LOGS}/record_config.log",
+    conda:
+        ENVIRONMENT
+    params:
+        text=lambda wildcards: configuration.recorded(config),
+    shell:
+        "printf '%s\\n' {params.text:q} > {output:q} 2> {log:q}"
+
+
+rule report:
+    input:
+        config=RECORDED_CONFIG,
+        table=TABLE.format(format="csv"),
+        panels=expand(PANEL, panel=config["panels"], format="png"),
+        label_maps=every_label_map,
+        ground_truth=expand(GROUND_TRUTH, dataset=config["datasets"]),
+    output:
+        REPORT,
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        ENVIRONMENT
+    params:
+        directory=lambda wildcards: RESULTS,
+        code=code_version("dynseg.report.build"),
+    shell:
+        "python -m dynseg report --results {params.directory:q} --config {input.config:q}"
+        " --output {output:q} > {log:q} 2>&1"
