@@ -4,6 +4,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from dynseg.errors import UserError
 
@@ -44,6 +45,20 @@ def batch_images(image_ids: Iterable[str], batch: str) -> list[str]:
     if not chosen:
         raise UserError(f"the dataset has no image in {batch!r}: give an image id of images.txt, or batch@INDEXofCOUNT")
     return chosen
+
+
+def run_files(folder: str | Path, image_ids: Sequence[str], images_per_job: int) -> list[Path]:
+    """Return the label map files of a run, beside which files of other batches may lie.
+
+    Parameters
+    ----------
+    folder : path
+        `segments/DATASET/METHOD/seedN`.
+    image_ids : sequence of str
+    images_per_job : int
+        As for `batch_names`.
+    """
+    return [Path(folder) / f"{name}.h5" for name in batch_names(image_ids, images_per_job)]
 
 
 def _bucket(image_id: str, count: int) -> int:

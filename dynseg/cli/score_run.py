@@ -1,16 +1,21 @@
 """`dynseg score-run`: the workflow's scoring of one run."""
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import click
 
+from dynseg.batches import run_files
+from dynseg.prepared import read_image_list
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command(name="score-run")
-@click.argument("label_map_files", nargs=-1, required=True, type=FILE)
-@click.option("--ground-truth", required=True, type=FILE, help="The dataset's ground_truth.h5.")
+@click.option("--run", required=True, type=FOLDER, help="The folder of the run's label map files.")
+@click.option("--dataset-dir", required=True, type=FOLDER, help="The prepared dataset that was segmented.")
+@click.option("--images-per-job", required=True, type=click.IntRange(1), help="The batches that it was segmented in.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="CSV of scores to write.")
 @click.option(
     "--connectivity",
@@ -19,9 +24,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Neighbours that a segment is connected through.",
 )
-def command(label_map_files: tuple[Path, ...], ground_truth: Path, output: Path, connectivity: str) -> None:
+def command(run: Path, dataset_dir: Path, images_per_job: int, output: Path, connectivity: str) -> None:
     """Score the label maps of a run, one row per image and annotator."""
-    from dynseg.scores import score_run, write_scores
+    from dynseg.scores import Connectivity, score_run, write_scores
 
-    scores = score_run(label_map_files, ground_truth, cast(Literal[4, 8], int(connectivity)))
+    files = run_files(run, read_image_list(dataset_dir), images_per_job)
+    scores = score_run(files, dataset_dir / "ground_truth.h5", cast(Connectivity, int(connectivity)))
     write_scores(scores, output)

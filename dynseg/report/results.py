@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from dynseg.batches import batch_names
+from dynseg.batches import run_files
 from dynseg.errors import UserError
 from dynseg.figures.inputs import locate_label_maps
 from dynseg.label_maps import read_attributes
@@ -86,19 +86,14 @@ def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
         for method in methods:
             seed = _seed(folder / "segments" / dataset / method, config.get("seeds", []))
             if seed is not None:
+                segments = folder / "segments" / dataset / method / seed
+                batched = "images_per_job" in config
                 label_maps = locate_label_maps(
-                    _label_map_files(folder / "segments" / dataset / method / seed, images[dataset], config)
+                    run_files(segments, images[dataset], config["images_per_job"]) if batched else [segments]
                 )
                 scores = folder / "scores" / dataset / method / f"{seed}.csv"
                 runs[dataset, method] = Run(label_maps, read_scores(scores) if scores.exists() else pd.DataFrame())
     return Results(folder, datasets, methods, images, runs)
-
-
-def _label_map_files(folder: Path, image_ids: list[str], config: Mapping[str, Any]) -> list[Path]:
-    """Return the files of a run: those that the config's batches name, beside which older ones may lie."""
-    if "images_per_job" not in config:
-        return [folder]
-    return [folder / f"{batch}.h5" for batch in batch_names(image_ids, config["images_per_job"])]
 
 
 def segmentation_facts(results: Results) -> list[dict[str, Any]]:

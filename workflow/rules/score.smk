@@ -13,11 +13,15 @@ rule score:
     conda:
         ENVIRONMENT
     params:
+        # Names of folders, since a command may not be long enough for thousands of files.
+        run=RUN,
+        dataset=DATASET,
+        images_per_job=config["images_per_job"],
         connectivity=config["scoring"]["connectivity"],
         code=code_version("dynseg.scores"),
     shell:
-        "python -m dynseg score-run --ground-truth {input.ground_truth:q} --connectivity {params.connectivity}"
-        " --output {output:q} {input.label_maps:q} 2> {log:q}"
+        "python -m dynseg score-run --run {params.run:q} --dataset-dir {params.dataset:q}"
+        " --images-per-job {params.images_per_job} --connectivity {params.connectivity} --output {output:q} 2> {log:q}"
 
 
 rule table:

@@ -1,0 +1,66 @@
+"""`dynseg tune`: the best point of a grid of parameters."""
+
+from pathlib import Path
+from typing import cast
+
+import click
+
+from dynseg.batches import run_files
+from dynseg.errors import UserError
+from dynseg.files import written_aside
+from dynseg.prepared import read_image_list
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--dataset-dir", required=True, type=FOLDER, help="The prepared dataset that was segmented.")
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUE[,NAME=VALUE...]:FOLDER",
+    help="A point's label maps.",
+)
+@click.option("--images-per-job", required=True, type=click.IntRange(1), help="The batches that it was segmented in.")
+@click.option("--measure", default="mean", show_default=True, help="What the point is chosen by.")
+@click.option("--connectivity", type=click.Choice(["4", "8"]), default="4", show_default=True)
+@click.option("--output-csv", required=True, type=click.Path(path_type=Path), help="Scores by point.")
+@click.option("--output-scales", required=True, type=click.Path(path_type=Path), help="ODS, OIS and Best, as CSV.")
+@click.option("--output-png", type=click.Path(path_type=Path))
+@click.option("--output-pdf", type=click.Path(path_type=Path))
+def command(
+    dataset_dir: Path,
+    runs: tuple[str, ...],
+    images_per_job: int,
+    measure: str,
+    connectivity: str,
+    output_csv: Path,
+    output_scales: Path,
+    output_png: Path | None,
+    output_pdf: Path | None,
+) -> None:
+    """Score every point of a grid of parameters, mark the best one, and draw the scores."""
+    from dynseg.figures.grid import draw_grid
+    from dynseg.figures.style import save_figure
+    from dynseg.scores import Connectivity
+    from dynseg.tuning import Point, grid_table, scale_table, score_grid
+
+    image_ids = read_image_list(dataset_dir)
+    points: dict[Point, list[Path]] = {}
+    for run in runs:
+        values, colon, folder = run.partition(":")
+        try:
+            point = tuple((name, float(value)) for name, value in (text.split("=") for text in values.split(",")))
+        except ValueError as error:
+            raise UserError(f"--run {run} isn't NAME=VALUE[,NAME=VALUE...]:FOLDER: correct it") from error
+        if not colon:
+            raise UserError(f"--run {run} names no folder: write NAME=VALUE[,NAME=VALUE...]:FOLDER")
+        points[point] = run_files(folder, image_ids, images_per_job)
+    scores, best = score_grid(points, dataset_dir / "ground_truth.h5", cast(Connectivity, int(connectivity)))
+    table = grid_table(scores, measure)
+    for path, frame in ((output_csv, table), (output_scales, scale_table(scores, best))):
+        with written_aside(path) as aside:
+            frame.to_csv(aside, index=False)
+    save_figure(draw_grid(table, [name for name, _ in next(iter(points))], measure), output_png, output_pdf)
