@@ -1,0 +1,103 @@
+"""The table of scores, from score tables made by hand."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynseg.errors import UserError
+from dynseg.scores import pool, score_image, score_table
+from dynseg.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
+
+
+def scores(seed: int, annotators: int, images: int = 6, noise: float = 0.3) -> pd.DataFrame:
+    """The scores of noisy label maps of three stripes."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for image in range(images):
+        truth = np.repeat(np.arange(1, 4), 8)[None].repeat(12, axis=0)
+        segments = np.stack([np.minimum(truth, 3 - annotator) for annotator in range(annotators)])
+        labels = np.where(random.random(truth.shape) < noise, random.integers(0, 3, truth.shape), truth)
+        rows += score_image(f"image{image}", segments, labels)
+    return score_table(rows)
+
+
+def runs() -> dict[tuple[str, str], list[pd.DataFrame]]:
+    return {
+        ("many", "good"): [scores(0, 2, noise=0.02), scores(1, 2, noise=0.02)],
+        ("many", "bad"): [scores(2, 2, noise=0.6)],
+        ("one", "good"): [scores(3, 1, noise=0.02)],
+        ("one", "bad"): [scores(4, 1, noise=0.6)],
+    }
+
+
+def reading(methods: Mapping[str, str] | None = None) -> Reading:
+    table = long_table(runs(), {("good", "many_all"): 0.5, ("bad", "one"): 0.25})
+    return Reading(
+        table, difference_table(runs()), {"many": "Many", "one": "One"}, methods or {"good": "Good", "bad": "Bad"}
+    )
+
+
+def test_a_line_for_each_dataset_method_and_measure() -> None:
+    table = reading().table.set_index(["method", "measure"])
+    line = table.loc[("good", "many_all")]
+    first, second = runs()["many", "good"]
+    assert line["score"] == pytest.approx((pool(first)["all"] + pool(second)["all"]) / 2)
+    assert line["published"] == 0.5
+    assert line["difference"] == pytest.approx(line["score"] - 0.5)
+    assert line["images"] == 6
+    assert line["seeds"] == 2
+    assert line["interval_low"] <= line["score"] <= line["interval_high"]
+    assert table.loc[("bad", "one_raw"), "score"] == pytest.approx(pool(runs()["one", "bad"][0])["raw_all"])
+    assert np.isnan(table.loc[("bad", "many_all"), "published"])
+
+
+def test_measures_are_named_by_the_number_of_annotators() -> None:
+    measures = set(reading().table["measure"])
+    assert {"many_all", "many_fine", "many_coarse", "many_mean", "many_mean_raw", "one", "one_raw"} <= measures
+    assert not {"many", "one_all"} & measures
+
+
+def test_clearly_different_methods_are_told_apart() -> None:
+    table = difference_table(runs()).set_index(["measure", "method", "other"])
+    line = table.loc[("many_all", "good", "bad")]
+    assert line["distinguishable"]
+    assert 0 < line["interval_low"] <= line["difference"] <= line["interval_high"]
+    same = difference_table({("d", "a"): [scores(0, 1)], ("d", "b"): [scores(0, 1)]})
+    assert not same["distinguishable"].any()
+
+
+def test_markdown_is_pivoted_with_the_best_in_bold() -> None:
+    text = markdown_table(reading())
+    rows = [line for line in text.splitlines() if line.startswith("| Good")]
+    assert rows[0].count("**") == 10
+    assert "(0.500, " in rows[0]
+    assert "±" in rows[0]
+    assert "Many: 6 images, 2 seeds." in text
+    assert "One: 6 images, 1 seed." in text
+    assert text.count("## ") == 3
+
+
+def test_what_is_not_told_from_the_best_is_marked() -> None:
+    same = {("d", "a"): [scores(0, 1)], ("d", "b"): [scores(0, 1)]}
+    table = Reading(long_table(same, {}), difference_table(same), {"d": "D"}, {"a": "A", "b": "B"})
+    assert next(line for line in markdown_table(table).splitlines() if line.startswith("| B")).count("≈") == 1
+
+
+def test_the_smallest_variation_of_information_is_the_best() -> None:
+    regions = markdown_table(reading()).split("## ")[3]
+    assert next(line for line in regions.splitlines() if line.startswith("| Good")).count("**") == 12
+
+
+def test_special_letters_are_escaped() -> None:
+    methods = {"good": "50 % of A_1 & {B} ~ \\", "bad": "a | b"}
+    latex = latex_table(reading(methods))
+    assert r"50 \% of A\_1 \& \{B\} \textasciitilde{} \textbackslash{}" in latex
+    assert "a &#124; b" in markdown_table(reading(methods))
+
+
+def test_published_scores_are_read() -> None:
+    assert read_published(["fsf-15:bsd500_all=0.349"]) == {("fsf-15", "bsd500_all"): 0.349}
+    with pytest.raises(UserError, match=r"'fsf-15=0\.349'"):
+        read_published(["fsf-15=0.349"])
