@@ -1,6 +1,5 @@
 """Choosing parameters: the scores of a grid of them on one dataset, and the best value."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,6 @@ from dynseg.scores import MEASURES, Connectivity, pool, pool_scales, score_scale
 from dynseg.statistics import bootstrap_intervals
 
 Point = tuple[tuple[str, float], ...]
-
-
-def grid_points(swept: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return every combination of the values of several parameters, the last one varying fastest."""
-    return [dict(zip(swept, values, strict=True)) for values in itertools.product(*swept.values())]
 
 
 def score_grid(

@@ -40,7 +40,14 @@ def test_everything_has_a_default() -> None:
     assert config["seeds"] == [0]
     assert config["datasets"]["mosaic"]["kind"] == "mosaic"
     assert config["panels"] == {
-        "mosaic": {"dataset": "mosaic", "images": 5, "images_as": "rows", "colours": "distinct", "width": "two-columns"}
+        "mosaic": {
+            "dataset": "mosaic",
+            "images": 5,
+            "ground_truth": True,
+            "images_as": "rows",
+            "colours": "distinct",
+            "width": "two-columns",
+        }
     }
     assert list(config["methods"]) == ["blank", "fsf-15"]
     assert "mu=15.0" in configuration.method_settings(config, "fsf-15")

@@ -10,7 +10,7 @@ from dynseg.ground_truth import write_ground_truth
 from dynseg.label_maps import write_label_maps
 from dynseg.methods.result import Segmentation
 from dynseg.scores import pool, score_run
-from dynseg.tuning import Point, grid_points, grid_table, scale_table, score_grid
+from dynseg.tuning import Point, grid_table, scale_table, score_grid
 
 
 @pytest.fixture
@@ -27,11 +27,6 @@ def grid(tmp_path: Path) -> tuple[dict[Point, list[Path]], Path]:
         write_label_maps(path, [(name, Segmentation(labels)) for name in truths], {})
         files[(("stripes", float(stripes)),)] = [path]
     return files, ground_truth
-
-
-def test_every_combination_is_a_point() -> None:
-    points = grid_points({"clusters": [2, 3], "window": [1]})
-    assert points == [{"clusters": 2, "window": 1}, {"clusters": 3, "window": 1}]
 
 
 def test_the_best_point_is_chosen_by_the_measure(grid: tuple[dict[Point, list[Path]], Path]) -> None:

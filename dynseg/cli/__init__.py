@@ -18,6 +18,7 @@ COMMANDS = {
     "segment-batch": "Run one method on a batch of a prepared dataset.",
     "score-run": "Score the label maps of one method on one dataset.",
     "table": "Pool score files into one table.",
+    "tune": "Score a grid of parameters and mark the best point.",
     "panel": "Draw label maps beside photographs and ground truth.",
     "sensitivity": "Draw the score of each weighting scheme against μ.",
     "dynamics": "Draw clusters, weight and losses against the iteration.",

@@ -25,6 +25,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+DATASETS = configuration.every_dataset(config)
 RESULTS = config["results"]
 RESOURCES = config["resources"]
 ENVIRONMENT = str(REPOSITORY / "envs/dynseg.yaml")
@@ -43,9 +44,15 @@ SCORES = f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv"
 TABLES = f"{RESULTS}/tables"
 TABLE = f"{TABLES}/table1.{{format}}"
 DIFFERENCES = f"{TABLES}/differences.csv"
+TUNED = f"{RESULTS}/tuning/{{grid}}.{{format}}"
+SCALES = f"{RESULTS}/tuning/{{grid}}_scales.csv"
 REPORT = f"{RESULTS}/report.html"
 RECORDED_CONFIG = f"{RESULTS}/config.json"
-PANEL = f"{RESULTS}/figures/panels/{{panel}}.{{format}}"
+FIGURE = {
+    section: f"{RESULTS}/figures/{section}/{{figure}}.{{format}}"
+    for section in configuration.FIGURE_SECTIONS
+}
+SHORT_RUN = f"{RESULTS}/short_runs/{{dataset}}/{{method}}/seed{{seed}}/iteration{{iteration}}/{{batch}}.h5"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
@@ -55,7 +62,8 @@ SCORED = configuration.scored_datasets(config)
 wildcard_constraints:
     dataset=configuration.ID_PATTERN,
     method=configuration.ID_PATTERN,
-    panel=configuration.ID_PATTERN,
+    figure=configuration.ID_PATTERN,
+    iteration=r"\d+",
     seed=r"\d+",
     batch=r"[^/]+",
     format="png|pdf",

@@ -17,8 +17,8 @@ rule fetch_given:
     conda:
         ENVIRONMENT
     params:
-        kind=lambda wildcards: config["datasets"][wildcards.dataset]["kind"],
-        address=lambda wildcards: config["datasets"][wildcards.dataset]["archive"],
+        kind=lambda wildcards: DATASETS[wildcards.dataset]["kind"],
+        address=lambda wildcards: DATASETS[wildcards.dataset]["archive"],
     shell:
         "python -m dynseg fetch {params.kind} --url {params.address:q} --output {output:q} 2> {log:q}"
 
@@ -31,8 +31,8 @@ rule compose_mosaic:
     conda:
         ENVIRONMENT
     params:
-        images=lambda wildcards: config["datasets"][wildcards.dataset]["images"],
-        seed=lambda wildcards: config["datasets"][wildcards.dataset]["seed"],
+        images=lambda wildcards: DATASETS[wildcards.dataset]["images"],
+        seed=lambda wildcards: DATASETS[wildcards.dataset]["seed"],
         code=code_version("dynseg.datasets.mosaic"),
     shell:
         "python -m dynseg compose-mosaic --images {params.images} --seed {params.seed} --output {output:q} 2> {log:q}"
@@ -47,7 +47,7 @@ rule export_photographs:
         ENVIRONMENT
     params:
         options=lambda wildcards: configuration.export_options(
-            config["datasets"][wildcards.dataset]
+            DATASETS[wildcards.dataset]
         ),
         code=code_version("dynseg.datasets.photographs"),
     shell:
@@ -69,13 +69,13 @@ checkpoint prepare_dataset:
     conda:
         ENVIRONMENT
     params:
-        kind=lambda wildcards: config["datasets"][wildcards.dataset]["kind"],
+        kind=lambda wildcards: DATASETS[wildcards.dataset]["kind"],
         archive=lambda wildcards: archive(wildcards),
         options=lambda wildcards: configuration.prepare_options(
-            config["datasets"][wildcards.dataset]
+            DATASETS[wildcards.dataset]
         ),
         contents=lambda wildcards: configuration.folder_contents(
-            config["datasets"][wildcards.dataset]
+            DATASETS[wildcards.dataset]
         ),
         directory=DATASET,
         code=code_version("dynseg.datasets", "dynseg.ground_truth"),

@@ -15,7 +15,7 @@ def label_maps(dataset, method, seed):
 
 def archive(wildcards):
     """What a dataset is read from: a local path, or what a rule downloads or makes."""
-    entry = config["datasets"][wildcards.dataset]
+    entry = DATASETS[wildcards.dataset]
     local = configuration.local_archive(entry)
     if local:
         return local
@@ -29,7 +29,7 @@ def archive(wildcards):
 
 def dataset_inputs(wildcards):
     """The files and folders that a dataset is made from."""
-    entry = config["datasets"][wildcards.dataset]
+    entry = DATASETS[wildcards.dataset]
     return [
         archive(wildcards),
         *[entry[name] for name in ("annotations", "ids") if name in entry],
@@ -58,29 +58,105 @@ def device(wildcards, resources):
     )
 
 
-def panel_image_ids(panel):
-    """The ids of the images that a panel shows."""
-    entry = config["panels"][panel]
-    return configuration.panel_images(entry, image_ids(entry["dataset"]))
+def label_maps_with(dataset, method, seed, wanted):
+    """The label map files of a run that hold some images."""
+    ids = image_ids(dataset)
+    names = batch_names(ids, config["images_per_job"])
+    batches = [
+        name for name in names if not set(wanted).isdisjoint(batch_images(ids, name))
+    ]
+    return expand(LABEL_MAPS, dataset=dataset, method=method, seed=seed, batch=batches)
+
+
+def panel_images(wildcards):
+    """The ids of the images that a panel shows, by dataset."""
+    return {
+        shown["dataset"]: configuration.panel_images(shown, image_ids(shown["dataset"]))
+        for shown in configuration.panel_shows(config["panels"][wildcards.figure])
+    }
 
 
 def panel_runs(wildcards):
-    """The label map files of the images that a panel shows, by method."""
-    entry = config["panels"][wildcards.panel]
-    wanted = set(panel_image_ids(wildcards.panel))
-    ids = image_ids(entry["dataset"])
-    names = batch_names(ids, config["images_per_job"])
-    batches = [name for name in names if wanted.intersection(batch_images(ids, name))]
+    """The label map files of the images that a panel shows, by LABEL@DATASET."""
+    entry = config["panels"][wildcards.figure]
     return {
-        method: expand(
-            LABEL_MAPS,
+        f"{label}@{dataset}": label_maps_with(
+            dataset,
+            methods[dataset],
+            configuration.panel_seed(config, entry, methods[dataset]),
+            images,
+        )
+        for label, methods in configuration.panel_methods(config, entry)
+        for dataset, images in panel_images(wildcards).items()
+        if dataset in methods
+    }
+
+
+def sensitivity_scores(wildcards):
+    """The score files that a figure of sensitivity compares, by SCHEME:MU and seed."""
+    entry = config["sensitivity"][wildcards.figure]
+    methods = configuration.sensitivity_methods(config, entry)
+    return {
+        (f"{scheme}:{mu}", seed): SCORES.format(
+            dataset=entry["dataset"], method=method, seed=seed
+        )
+        for method, (scheme, mu) in methods.items()
+        for seed in configuration.method_seeds(config, method)
+    }
+
+
+def dynamics_runs(wildcards):
+    """The label map files of the image that a figure of dynamics shows, by the method's label."""
+    entry = config["dynamics"][wildcards.figure]
+    dataset, image = entry["dataset"], entry["image"]
+    shown = {"dataset": dataset, "images": [image]}
+    return {
+        configuration.method_label(config, method): label_maps_with(
+            dataset,
+            method,
+            configuration.method_seeds(config, method)[0],
+            configuration.panel_images(shown, image_ids(dataset)),
+        )
+        for method in entry["methods"]
+    }
+
+
+def dynamics_label_maps(wildcards):
+    """The label map files on the way that a figure of dynamics shows, by LABEL:ITERATION."""
+    entry = config["dynamics"][wildcards.figure]
+    return {
+        f"{configuration.method_label(config, method)}:{iteration}": SHORT_RUN.format(
             dataset=entry["dataset"],
             method=method,
-            seed=configuration.panel_seed(config, entry, method),
-            batch=batches,
+            seed=configuration.method_seeds(config, method)[0],
+            iteration=iteration,
+            batch=entry["image"],
         )
-        for method in configuration.panel_methods(config, entry)
+        for method in entry["methods"]
+        for iteration in entry["iterations"]
     }
+
+
+def scatter_scores(wildcards):
+    """The score files that a scatter figure compares, by the method's label."""
+    entry = config["scatter"][wildcards.figure]
+    return {
+        configuration.method_label(config, method): SCORES.format(
+            dataset=entry["dataset"],
+            method=method,
+            seed=configuration.method_seeds(config, method)[0],
+        )
+        for method in entry["methods"]
+    }
+
+
+def every_figure(formats):
+    """The files of all figures of the config."""
+    return [
+        figure
+        for section, path in FIGURE.items()
+        for figure in expand(path, figure=config[section], format=formats)
+    ]
 
 
 def every_label_map(wildcards):
@@ -92,4 +168,22 @@ def every_label_map(wildcards):
         for file in label_maps(
             dataset, method, configuration.method_seeds(config, method)[0]
         )
+    ]
+
+
+def grid_label_maps(wildcards):
+    """The label map files of every point of a grid."""
+    dataset, seed = configuration.TUNING_DATASET, config["seeds"][0]
+    points = configuration.grid(config, wildcards.grid)
+    return [file for point, _ in points for file in label_maps(dataset, point, seed)]
+
+
+def grid_runs(wildcards):
+    """The points of a grid as options NAME=VALUE[,NAME=VALUE...]:FOLDER."""
+    dataset, seed = configuration.TUNING_DATASET, config["seeds"][0]
+    names = configuration.swept_parameters(config, wildcards.grid)
+    return [
+        f"--run={','.join(f'{name}={entry[name]:g}' for name in names)}:"
+        + RUN.format(dataset=dataset, method=point, seed=seed)
+        for point, entry in configuration.grid(config, wildcards.grid)
     ]

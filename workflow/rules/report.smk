@@ -16,11 +16,16 @@ rule report:
     input:
         config=RECORDED_CONFIG,
         table=TABLE.format(format="csv"),
-        panels=expand(PANEL, panel=config["panels"], format="png"),
+        figures=every_figure(["png"]),
         label_maps=every_label_map,
         ground_truth=expand(GROUND_TRUTH, dataset=config["datasets"]),
     output:
-        REPORT,
+        report(
+            REPORT,
+            caption="../report/report.rst",
+            category="Report",
+            labels={"content": "tables, figures and gallery"},
+        ),
     log:
         f"{LOGS}/report.log",
     conda:

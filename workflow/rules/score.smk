@@ -33,10 +33,20 @@ rule table:
             for seed in configuration.method_seeds(config, method)
         ],
     output:
-        csv=TABLE.format(format="csv"),
+        csv=report(
+            TABLE.format(format="csv"),
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "scores"},
+        ),
         md=TABLE.format(format="md"),
         tex=TABLE.format(format="tex"),
-        differences=DIFFERENCES,
+        differences=report(
+            DIFFERENCES,
+            caption="../report/differences.rst",
+            category="Tables",
+            labels={"table": "differences between methods"},
+        ),
     log:
         f"{LOGS}/table1.log",
     conda:

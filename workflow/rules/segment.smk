@@ -13,7 +13,9 @@ rule segment:
     resources:
         gpu=lambda wildcards: int(uses_gpu(wildcards.method)),
     params:
-        method=lambda wildcards: config["methods"][wildcards.method]["method"],
+        method=lambda wildcards: configuration.every_method(config)[wildcards.method][
+            "method"
+        ],
         settings=lambda wildcards: [
             f"--set={text}"
             for text in configuration.method_settings(config, wildcards.method)

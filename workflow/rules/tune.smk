@@ -1,0 +1,30 @@
+rule tune:
+    input:
+        expand(TUNED, grid=config["tuning"]["grids"], format=["csv", "png", "pdf"]),
+
+
+rule tune_grid:
+    input:
+        label_maps=grid_label_maps,
+        ground_truth=GROUND_TRUTH.format(dataset=configuration.TUNING_DATASET),
+    output:
+        csv=TUNED.replace("{format}", "csv"),
+        scales=SCALES,
+        png=TUNED.replace("{format}", "png"),
+        pdf=TUNED.replace("{format}", "pdf"),
+    log:
+        f"{LOGS}/tune_grid/{{grid}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        dataset=DATASET.format(dataset=configuration.TUNING_DATASET),
+        runs=grid_runs,
+        images_per_job=config["images_per_job"],
+        measure=config["tuning"]["measure"],
+        connectivity=config["scoring"]["connectivity"],
+        code=code_version("dynseg.tuning", "dynseg.figures.grid"),
+    shell:
+        "python -m dynseg tune --dataset-dir {params.dataset:q} {params.runs:q}"
+        " --images-per-job {params.images_per_job} --measure {params.measure} --connectivity {params.connectivity}"
+        " --output-csv {output.csv:q} --output-scales {output.scales:q}"
+        " --output-png {output.png:q} --output-pdf {output.pdf:q} 2> {log:q}"
