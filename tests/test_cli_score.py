@@ -133,24 +133,15 @@ def test_one_sentence_and_no_file_where_an_image_is_missing(images, tmp_path):
 
 def test_the_workflow_command_writes_the_score_table(images, tmp_path):
     _, predictions = images
-    files = []
     for name, labels in predictions.items():
-        files.append(tmp_path / f"{name}.h5")
-        write_label_maps(files[-1], [(name, Segmentation(labels))], {})
-    output = tmp_path / "scores" / "seed0.csv"
-    result = run(score_run_command, "--ground-truth", tmp_path / "ground_truth.h5", "--output", output, *files)
-    assert result.exit_code == 0
+        write_label_maps(tmp_path / "run" / f"{name}.h5", [(name, Segmentation(labels))], {})
+    # A file of other batches beside them is passed over.
+    write_label_maps(tmp_path / "run" / "batch@0of1.h5", [(name, Segmentation(labels)) for name in predictions], {})
+    (tmp_path / "images.txt").write_text("".join(f"{name}\n" for name in predictions))
+    options = ("--run", tmp_path / "run", "--dataset-dir", tmp_path, "--images-per-job", 1)
+    output, wider = tmp_path / "scores" / "seed0.csv", tmp_path / "wider.csv"
+    assert run(score_run_command, *options, "--output", output).exit_code == 0
     scores = read_scores(output)
     assert list(scores["image"]) == ["a"] * 3 + ["b"] * 3
-    wider = tmp_path / "wider.csv"
-    run(
-        score_run_command,
-        "--ground-truth",
-        tmp_path / "ground_truth.h5",
-        "--output",
-        wider,
-        "--connectivity",
-        8,
-        *files,
-    )
+    run(score_run_command, *options, "--output", wider, "--connectivity", 8)
     assert (read_scores(wider)["predicted_segments"] < scores["predicted_segments"]).all()

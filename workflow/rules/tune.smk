@@ -17,7 +17,7 @@ rule tune_grid:
     conda:
         ENVIRONMENT
     params:
-        dataset=DATASET.format(dataset=configuration.TUNING_DATASET),
+        dataset=lambda wildcards: DATASET.format(dataset=configuration.TUNING_DATASET),
         runs=grid_runs,
         images_per_job=config["images_per_job"],
         measure=config["tuning"]["measure"],
