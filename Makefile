@@ -12,7 +12,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m dynseg summary results/demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -22,10 +22,12 @@ check: $(INSTALLED)
 	$(BIN)/snakemake --lint
 
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/scoring.py
 
 lock: $(INSTALLED)
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu$$//"; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info

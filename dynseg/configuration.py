@@ -101,11 +101,11 @@ def layer(config: Config, given: Mapping[str, Any]) -> Config:
     for section in NAMED_SECTIONS:
         if section in given:
             layered[section] = given[section]
-    dropped = FIGURE_SECTIONS if "datasets" in given or "methods" in given else ()
-    dropped += ("figure_methods",) if "methods" in given else ()
-    for section in dropped:
-        if section not in given:
+    if "datasets" in given or "methods" in given:
+        for section in set(FIGURE_SECTIONS) - set(given):
             layered.pop(section, None)
+    if "methods" in given and "figure_methods" not in given:
+        layered.pop("figure_methods", None)
     return layered
 
 
@@ -182,17 +182,22 @@ def folder_contents(entry: Mapping[str, Any]) -> str:
 
     Snakemake sees a changed folder only by its own time, and takes braces in a file's name for wildcards.
     """
+    return _files_digest(entry[name] for name in ("archive", "annotations") if entry.get(name))
+
+
+def predictions_contents(config: Config, method_id: str) -> str:
+    """Return a digest of the files that a method reads its label maps from; of nothing for other methods."""
+    entry = every_method(config)[method_id]
+    return _files_digest([entry["predictions"]] if "predictions" in entry else [])
+
+
+def _files_digest(folders: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for name in ("archive", "annotations"):
-        folder = Path(entry.get(name) or "")
-        if entry.get(name) and folder.is_dir():
-            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-                status = file.stat()
-                digest.update(
-                    f"{file.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(
-                        errors="surrogateescape"
-                    )
-                )
+    for folder in map(Path, folders):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            status = file.stat()
+            text = f"{file.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\0"
+            digest.update(text.encode(errors="surrogateescape"))
     return digest.hexdigest()[:12]
 
 
@@ -234,7 +239,7 @@ def panel_images(panel: Mapping[str, Any], image_ids: list[str]) -> list[str]:
         unknown = sorted(set(images) - set(image_ids))
         if unknown:
             raise UserError(
-                f"config: the dataset {panel['dataset']} has no image {unknown[0]!r}, which a figure shows: see images.txt"
+                f"config: the dataset {panel['dataset']} has no image {unknown[0]!r}, shown in a figure: see images.txt"
             )
         return images
     count = min(images, len(image_ids))

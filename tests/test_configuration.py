@@ -146,6 +146,17 @@ def test_the_schema_knows_the_parameters_of_every_method(name: str) -> None:
     assert known == {field.name for field in dataclasses.fields(find_method(name).parameters)}
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_the_schema_and_the_code_have_the_same_method_defaults(name: str) -> None:
+    fields = {field.name: field.default for field in dataclasses.fields(find_method(name).parameters)}
+    for part in SCHEMA["$defs"]["method"]["allOf"]:
+        if part["if"]["properties"]["method"] == {"const": name}:
+            defaults = {
+                key: entry["default"] for key, entry in part["then"]["properties"].items() if "default" in entry
+            }
+            assert defaults == {key: fields[key] for key in defaults}
+
+
 def keys_of(schema: Any) -> set[str]:
     """The names of all properties in a schema, and of its sub-schemas."""
     if isinstance(schema, list):

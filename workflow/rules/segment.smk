@@ -26,6 +26,10 @@ rule segment:
         code=lambda wildcards: configuration.method_code_version(
             config, wildcards.method
         ),
+        # Only a method that reads label maps has any.
+        predictions=lambda wildcards: configuration.predictions_contents(
+            config, wildcards.method
+        ),
         directory=DATASET,
         device=device,
     shell:
