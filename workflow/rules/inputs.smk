@@ -133,7 +133,7 @@ def dynamics_label_maps(wildcards):
             batch=entry["image"],
         )
         for method in entry["methods"]
-        for iteration in entry["iterations"]
+        for iteration in configuration.dynamics_iterations(config, entry, method)
     }
 
 
