@@ -1,5 +1,6 @@
 """Panels of images and label maps: the paper's figures 2, 3 and 4."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -188,11 +189,11 @@ def _shrunk(pixels: NDArray, dots: tuple[int, int], resampling: Image.Resampling
 
 
 def _fit_words(labels: Sequence[str], width: float) -> tuple[list[str], float]:
-    """Break labels at spaces into lines of at most `width` inches; shrink the font where a word is too long."""
+    """Break labels at spaces, but not beside "=", into lines of at most `width` inches; shrink too long words."""
     wrapped = []
     for label in labels:
         lines = [""]
-        for word in label.split(" "):
+        for word in re.split("(?<!=) (?!=)", label):
             longer = f"{lines[-1]} {word}".strip()
             if lines[-1] and _text_width(longer, _FONT_SIZE) > width:
                 lines.append(word)
