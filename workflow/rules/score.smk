@@ -14,8 +14,10 @@ rule score:
         ENVIRONMENT
     params:
         # Names of folders, since a command may not be long enough for thousands of files.
-        run=RUN,
-        dataset=DATASET,
+        run=lambda wildcards: RUN.format(
+            dataset=wildcards.dataset, method=wildcards.method, seed=wildcards.seed
+        ),
+        dataset=lambda wildcards: DATASET.format(dataset=wildcards.dataset),
         images_per_job=config["images_per_job"],
         connectivity=config["scoring"]["connectivity"],
         code=code_version("dynseg.scores"),
