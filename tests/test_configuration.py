@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dynseg import configuration
+from dynseg import configuration, plan
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, find_method
 from dynseg.parameters import TrainingParameters
@@ -50,7 +50,7 @@ def test_everything_has_a_default() -> None:
         }
     }
     assert list(config["methods"]) == ["blank", "fsf-15"]
-    assert "mu=15.0" in configuration.method_settings(config, "fsf-15")
+    assert "mu=15.0" in plan.method_settings(config, "fsf-15")
 
 
 def test_resolving_leaves_the_given_configuration_alone() -> None:
@@ -63,14 +63,14 @@ def test_a_method_overrides_the_training_section() -> None:
     config = changed("training/iterations", 50)
     config["methods"]["long"] = {"scheme": "fsf", "mu": 15, "iterations": 90}
     resolved = configuration.resolve(config, SCHEMA)
-    assert "iterations=50" in configuration.method_settings(resolved, "fsf-15")
-    assert "iterations=90" in configuration.method_settings(resolved, "long")
+    assert "iterations=50" in plan.method_settings(resolved, "fsf-15")
+    assert "iterations=90" in plan.method_settings(resolved, "long")
 
 
 def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
     whole = configuration.resolve(changed("methods/fsf-15/mu", 5), SCHEMA)
     decimal = configuration.resolve(changed("methods/fsf-15/mu", 5.0), SCHEMA)
-    assert configuration.method_settings(whole, "fsf-15") == configuration.method_settings(decimal, "fsf-15")
+    assert plan.method_settings(whole, "fsf-15") == plan.method_settings(decimal, "fsf-15")
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_the_documentation_explains_every_key() -> None:
 
 @pytest.mark.parametrize(("wanted", "chosen"), [(2, ["a", "c"]), (9, ["a", "b", "c", "d"]), (["d", "a"], ["d", "a"])])
 def test_a_panel_shows_the_images_it_names_or_evenly_spread_ones(wanted: Any, chosen: list[str]) -> None:
-    assert configuration.panel_images({"dataset": "mine", "images": wanted}, ["a", "b", "c", "d"]) == chosen
+    assert plan.panel_images({"dataset": "mine", "images": wanted}, ["a", "b", "c", "d"]) == chosen
 
 
 def test_a_panel_cannot_show_an_image_that_is_not_there() -> None:
     with pytest.raises(UserError, match=r"mine.*'e'"):
-        configuration.panel_images({"dataset": "mine", "images": ["e"]}, ["a", "b"])
+        plan.panel_images({"dataset": "mine", "images": ["e"]}, ["a", "b"])

@@ -7,7 +7,7 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
 sys.path.insert(0, str(REPOSITORY))
 
-from dynseg import configuration
+from dynseg import configuration, plan
 from dynseg.batches import batch_images, batch_names
 from dynseg.code_version import code_version
 from dynseg.devices import gpu_is_visible
@@ -25,7 +25,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-DATASETS = configuration.every_dataset(config)
+DATASETS = plan.every_dataset(config)
 RESULTS = config["results"]
 RESOURCES = config["resources"]
 ENVIRONMENT = str(REPOSITORY / "envs/dynseg.yaml")
@@ -50,19 +50,19 @@ REPORT = f"{RESULTS}/report.html"
 RECORDED_CONFIG = f"{RESULTS}/config.json"
 FIGURE = {
     section: f"{RESULTS}/figures/{section}/{{figure}}.{{format}}"
-    for section in configuration.FIGURE_SECTIONS
+    for section in plan.FIGURE_SECTIONS
 }
 SHORT_RUN = f"{RESULTS}/short_runs/{{dataset}}/{{method}}/seed{{seed}}/iteration{{iteration}}/{{batch}}.h5"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
-SCORED = configuration.scored_datasets(config)
+SCORED = plan.scored_datasets(config)
 
 
 wildcard_constraints:
-    dataset=configuration.ID_PATTERN,
-    method=configuration.ID_PATTERN,
-    figure=configuration.ID_PATTERN,
+    dataset=plan.ID_PATTERN,
+    method=plan.ID_PATTERN,
+    figure=plan.ID_PATTERN,
     iteration=r"\d+",
     seed=r"\d+",
     batch=r"[^/]+",

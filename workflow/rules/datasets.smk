@@ -46,9 +46,7 @@ rule export_photographs:
     conda:
         ENVIRONMENT
     params:
-        options=lambda wildcards: configuration.export_options(
-            DATASETS[wildcards.dataset]
-        ),
+        options=lambda wildcards: plan.export_options(DATASETS[wildcards.dataset]),
         code=code_version("dynseg.datasets.photographs"),
     shell:
         "python -m dynseg export-photographs {params.options} --output {output:q} 2> {log:q}"
@@ -71,12 +69,8 @@ checkpoint prepare_dataset:
     params:
         kind=lambda wildcards: DATASETS[wildcards.dataset]["kind"],
         archive=lambda wildcards: archive(wildcards),
-        options=lambda wildcards: configuration.prepare_options(
-            DATASETS[wildcards.dataset]
-        ),
-        contents=lambda wildcards: configuration.folder_contents(
-            DATASETS[wildcards.dataset]
-        ),
+        options=lambda wildcards: plan.prepare_options(DATASETS[wildcards.dataset]),
+        contents=lambda wildcards: plan.folder_contents(DATASETS[wildcards.dataset]),
         directory=DATASET,
         code=code_version("dynseg.datasets", "dynseg.ground_truth"),
     shell:

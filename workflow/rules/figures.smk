@@ -84,7 +84,7 @@ use rule segment as short_run with:
     params:
         settings=lambda wildcards: [
             f"--set={text}"
-            for text in configuration.method_settings(
+            for text in plan.method_settings(
                 config, wildcards.method, iterations=int(wildcards.iteration)
             )
         ],

@@ -16,7 +16,7 @@ def label_maps(dataset, method, seed):
 def archive(wildcards):
     """What a dataset is read from: a local path, or what a rule downloads or makes."""
     entry = DATASETS[wildcards.dataset]
-    local = configuration.local_archive(entry)
+    local = plan.local_archive(entry)
     if local:
         return local
     if entry.get("archive"):
@@ -48,7 +48,7 @@ def uses_gpu(method):
     wanted = config["device"] == "cuda" or (
         config["device"] == "auto" and gpu_is_visible()
     )
-    return wanted and configuration.method_of(config, method).uses_gpu
+    return wanted and plan.method_of(config, method).uses_gpu
 
 
 def device(wildcards, resources):
@@ -71,8 +71,8 @@ def label_maps_with(dataset, method, seed, wanted):
 def panel_images(wildcards):
     """The ids of the images that a panel shows, by dataset."""
     return {
-        shown["dataset"]: configuration.panel_images(shown, image_ids(shown["dataset"]))
-        for shown in configuration.panel_shows(config["panels"][wildcards.figure])
+        shown["dataset"]: plan.panel_images(shown, image_ids(shown["dataset"]))
+        for shown in plan.panel_shows(config["panels"][wildcards.figure])
     }
 
 
@@ -83,10 +83,10 @@ def panel_runs(wildcards):
         f"{label}@{dataset}": label_maps_with(
             dataset,
             methods[dataset],
-            configuration.panel_seed(config, entry, methods[dataset]),
+            plan.panel_seed(config, entry, methods[dataset]),
             images,
         )
-        for label, methods in configuration.panel_methods(config, entry)
+        for label, methods in plan.panel_methods(config, entry)
         for dataset, images in panel_images(wildcards).items()
         if dataset in methods
     }
@@ -95,13 +95,13 @@ def panel_runs(wildcards):
 def sensitivity_scores(wildcards):
     """The score files that a figure of sensitivity compares, by SCHEME:MU and seed."""
     entry = config["sensitivity"][wildcards.figure]
-    methods = configuration.sensitivity_methods(config, entry)
+    methods = plan.sensitivity_methods(config, entry)
     return {
         (f"{scheme}:{mu}", seed): SCORES.format(
             dataset=entry["dataset"], method=method, seed=seed
         )
         for method, (scheme, mu) in methods.items()
-        for seed in configuration.method_seeds(config, method)
+        for seed in plan.method_seeds(config, method)
     }
 
 
@@ -111,11 +111,11 @@ def dynamics_runs(wildcards):
     dataset, image = entry["dataset"], entry["image"]
     shown = {"dataset": dataset, "images": [image]}
     return {
-        configuration.method_label(config, method): label_maps_with(
+        plan.method_label(config, method): label_maps_with(
             dataset,
             method,
-            configuration.method_seeds(config, method)[0],
-            configuration.panel_images(shown, image_ids(dataset)),
+            plan.method_seeds(config, method)[0],
+            plan.panel_images(shown, image_ids(dataset)),
         )
         for method in entry["methods"]
     }
@@ -125,15 +125,15 @@ def dynamics_label_maps(wildcards):
     """The label map files on the way that a figure of dynamics shows, by LABEL:ITERATION."""
     entry = config["dynamics"][wildcards.figure]
     return {
-        f"{configuration.method_label(config, method)}:{iteration}": SHORT_RUN.format(
+        f"{plan.method_label(config, method)}:{iteration}": SHORT_RUN.format(
             dataset=entry["dataset"],
             method=method,
-            seed=configuration.method_seeds(config, method)[0],
+            seed=plan.method_seeds(config, method)[0],
             iteration=iteration,
             batch=entry["image"],
         )
         for method in entry["methods"]
-        for iteration in configuration.dynamics_iterations(config, entry, method)
+        for iteration in plan.dynamics_iterations(config, entry, method)
     }
 
 
@@ -141,10 +141,10 @@ def scatter_scores(wildcards):
     """The score files that a scatter figure compares, by the method's label."""
     entry = config["scatter"][wildcards.figure]
     return {
-        configuration.method_label(config, method): SCORES.format(
+        plan.method_label(config, method): SCORES.format(
             dataset=entry["dataset"],
             method=method,
-            seed=configuration.method_seeds(config, method)[0],
+            seed=plan.method_seeds(config, method)[0],
         )
         for method in entry["methods"]
     }
@@ -165,25 +165,23 @@ def every_label_map(wildcards):
         file
         for dataset in config["datasets"]
         for method in config["methods"]
-        for file in label_maps(
-            dataset, method, configuration.method_seeds(config, method)[0]
-        )
+        for file in label_maps(dataset, method, plan.method_seeds(config, method)[0])
     ]
 
 
 def grid_label_maps(wildcards):
     """The label map files of every point of a grid."""
-    dataset, seed = configuration.TUNING_DATASET, config["seeds"][0]
-    points = configuration.grid(config, wildcards.grid)
+    dataset, seed = plan.TUNING_DATASET, config["seeds"][0]
+    points = plan.grid(config, wildcards.grid)
     return [file for point, _ in points for file in label_maps(dataset, point, seed)]
 
 
 def grid_runs(wildcards):
     """The points of a grid as options NAME=VALUE[,NAME=VALUE...]:FOLDER."""
-    dataset, seed = configuration.TUNING_DATASET, config["seeds"][0]
-    names = configuration.swept_parameters(config, wildcards.grid)
+    dataset, seed = plan.TUNING_DATASET, config["seeds"][0]
+    names = plan.swept_parameters(config, wildcards.grid)
     return [
         f"--run={','.join(f'{name}={entry[name]:g}' for name in names)}:"
         + RUN.format(dataset=dataset, method=point, seed=seed)
-        for point, entry in configuration.grid(config, wildcards.grid)
+        for point, entry in plan.grid(config, wildcards.grid)
     ]

@@ -7,7 +7,7 @@ rule record_config:
     conda:
         ENVIRONMENT
     params:
-        text=lambda wildcards: configuration.recorded(config),
+        text=lambda wildcards: plan.recorded(config),
     shell:
         "printf '%s\\n' {params.text:q} > {output:q} 2> {log:q}"
 

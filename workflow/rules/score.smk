@@ -32,7 +32,7 @@ rule table:
             SCORES.format(dataset=dataset, method=method, seed=seed)
             for dataset in SCORED
             for method in config["methods"]
-            for seed in configuration.method_seeds(config, method)
+            for seed in plan.method_seeds(config, method)
         ],
     output:
         csv=report(
@@ -56,16 +56,13 @@ rule table:
     params:
         # Functions, since Snakemake takes braces in other texts for wildcards.
         datasets=lambda wildcards: [
-            f"--dataset={name}={configuration.dataset_label(config, name)}"
-            for name in SCORED
+            f"--dataset={name}={plan.dataset_label(config, name)}" for name in SCORED
         ],
         methods=lambda wildcards: [
-            f"--method={name}={configuration.method_label(config, name)}"
+            f"--method={name}={plan.method_label(config, name)}"
             for name in config["methods"]
         ],
-        published=[
-            f"--published={text}" for text in configuration.published_scores(config)
-        ],
+        published=[f"--published={text}" for text in plan.published_scores(config)],
         directory=lambda wildcards: TABLES,
         code=code_version("dynseg.tables"),
     shell:

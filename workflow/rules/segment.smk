@@ -13,21 +13,16 @@ rule segment:
     resources:
         gpu=lambda wildcards: int(uses_gpu(wildcards.method)),
     params:
-        method=lambda wildcards: configuration.every_method(config)[wildcards.method][
-            "method"
-        ],
+        method=lambda wildcards: plan.every_method(config)[wildcards.method]["method"],
         settings=lambda wildcards: [
-            f"--set={text}"
-            for text in configuration.method_settings(config, wildcards.method)
+            f"--set={text}" for text in plan.method_settings(config, wildcards.method)
         ],
         images=lambda wildcards: batch_images(
             image_ids(wildcards.dataset), wildcards.batch
         ),
-        code=lambda wildcards: configuration.method_code_version(
-            config, wildcards.method
-        ),
+        code=lambda wildcards: plan.method_code_version(config, wildcards.method),
         # Only a method that reads label maps has any.
-        predictions=lambda wildcards: configuration.predictions_contents(
+        predictions=lambda wildcards: plan.predictions_contents(
             config, wildcards.method
         ),
         directory=DATASET,

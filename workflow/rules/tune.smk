@@ -6,7 +6,7 @@ rule tune:
 rule tune_grid:
     input:
         label_maps=grid_label_maps,
-        ground_truth=GROUND_TRUTH.format(dataset=configuration.TUNING_DATASET),
+        ground_truth=GROUND_TRUTH.format(dataset=plan.TUNING_DATASET),
     output:
         csv=TUNED.replace("{format}", "csv"),
         scales=SCALES,
@@ -17,7 +17,7 @@ rule tune_grid:
     conda:
         ENVIRONMENT
     params:
-        dataset=lambda wildcards: DATASET.format(dataset=configuration.TUNING_DATASET),
+        dataset=lambda wildcards: DATASET.format(dataset=plan.TUNING_DATASET),
         runs=grid_runs,
         images_per_job=config["images_per_job"],
         measure=config["tuning"]["measure"],
