@@ -4,14 +4,13 @@ The label maps are random Voronoi mosaics of BSD500's size and about its numbers
 segments an image, a prediction of 20 clusters in 600 unconnected parts.
 """
 
-import json
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 import numpy as np
+from _machine import RESULTS, print_table, write_results
 from scipy.spatial import cKDTree
 from skimage.measure import label
 
@@ -80,7 +79,7 @@ def timed(function: Callable[[], dict[str, float]]) -> tuple[dict[str, float], f
 
 @click.command()
 @click.option("--quick", is_flag=True, help="One image instead of eight.")
-@click.option("--output", type=click.Path(path_type=Path), default=Path(__file__).parent / "results" / "scoring.json")
+@click.option("--output", type=click.Path(path_type=Path), default=RESULTS / "scoring.json")
 def main(quick: bool, output: Path) -> None:
     """Compare the scoring with a direct loop and write the times."""
     pairs = mosaics(1 if quick else 8)
@@ -88,24 +87,22 @@ def main(quick: bool, output: Path) -> None:
     ours, our_seconds = timed(lambda: all_measures(pairs))
     direct, direct_seconds = timed(lambda: direct_miou(pairs))
     difference = max(abs(ours[name] - direct[name]) for name in direct)
-    rows = [
-        ("direct loop, relabelled mIOU only", direct_seconds),
-        ("dynseg, every measure, relabelled and raw", our_seconds),
-    ]
-    click.echo(f"{'':<42}{'ms an annotation':>18}{'s for BSD500 test':>19}")
-    for name, seconds in rows:
-        click.echo(f"{name:<42}{1e3 * seconds / annotations:>18.1f}{TEST_ANNOTATIONS * seconds / annotations:>19.1f}")
-    click.echo(f"{direct_seconds / our_seconds:.0f} times as fast; largest difference in mIOU {difference:.1e}")
-    result = {
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "annotations": annotations,
-        "direct_seconds": direct_seconds,
-        "dynseg_seconds": our_seconds,
-        "largest_difference": difference,
+    seconds = {
+        "direct loop, relabelled mIOU only": direct_seconds,
+        "dynseg, every measure, relabelled and raw": our_seconds,
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=2) + "\n")
+    rows = [
+        {
+            "scoring": name,
+            "ms an annotation": 1e3 * spent / annotations,
+            "s for BSD500 test": TEST_ANNOTATIONS * spent / annotations,
+        }
+        for name, spent in seconds.items()
+    ]
+    print_table(rows)
+    ratio = direct_seconds / our_seconds
+    click.echo(f"{ratio:.0f} times as fast; largest difference in mIOU {difference:.1e}")
+    write_results(output, rows, annotations=annotations, ratio=ratio, largest_difference=difference)
 
 
 if __name__ == "__main__":
