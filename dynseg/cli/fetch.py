@@ -32,8 +32,10 @@ def _fetch_known(benchmark: str, output: Path) -> None:
     archive = ARCHIVES[benchmark]
     try:
         fetch(archive.urls, output, archive.sha256, archive.size)
+        return
     except UserError as error:
         if benchmark != "bsd500":
             raise
         click.echo(f"{error}. Trying a mirror without a stable hash, checked by its content.", err=True)
-        fetch([bsd500.UNHASHED_MIRROR], output, check=bsd500.check_complete)
+    # Outside the handler, so that the mirror's own error isn't taken for a part of the first one.
+    fetch([bsd500.UNHASHED_MIRROR], output, check=bsd500.check_complete)
