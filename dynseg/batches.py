@@ -12,8 +12,8 @@ from dynseg.errors import UserError
 BATCH_NAME = re.compile(r"batch@(\d+)of(\d+)")
 
 
-def batch_names(image_ids: Sequence[str], images_per_job: int) -> list[str]:
-    """Return the names of the batches that the images fall into.
+def batches(image_ids: Sequence[str], images_per_job: int) -> dict[str, list[str]]:
+    """Return the batches that the images fall into: their names, and the ids of their images, all sorted.
 
     Parameters
     ----------
@@ -23,9 +23,12 @@ def batch_names(image_ids: Sequence[str], images_per_job: int) -> list[str]:
         number of batches is a power of two, so that adding or dropping a few images touches only their batches.
     """
     if images_per_job == 1:
-        return sorted(image_ids)
+        return {image_id: [image_id] for image_id in sorted(image_ids)}
     count = 2 ** max(0, math.ceil(math.log2(len(image_ids) / images_per_job))) if image_ids else 1
-    return [f"batch@{index}of{count}" for index in sorted({_bucket(image_id, count) for image_id in image_ids})]
+    buckets: dict[int, list[str]] = {}
+    for image_id in sorted(image_ids):
+        buckets.setdefault(_bucket(image_id, count), []).append(image_id)
+    return {f"batch@{index}of{count}": buckets[index] for index in sorted(buckets)}
 
 
 def batch_images(image_ids: Iterable[str], batch: str) -> list[str]:
@@ -56,9 +59,9 @@ def run_files(folder: str | Path, image_ids: Sequence[str], images_per_job: int)
         `segments/DATASET/METHOD/seedN`.
     image_ids : sequence of str
     images_per_job : int
-        As for `batch_names`.
+        As for `batches`.
     """
-    return [Path(folder) / f"{name}.h5" for name in batch_names(image_ids, images_per_job)]
+    return [Path(folder) / f"{name}.h5" for name in batches(image_ids, images_per_job)]
 
 
 def _bucket(image_id: str, count: int) -> int:

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent
 UNDECIDING = {PACKAGE / "methods" / "__init__.py", PACKAGE / "errors.py", PACKAGE / "files.py"}
 
 
+@cache
 def code_version(*modules: str) -> str:
     """Return a digest of modules of dynseg and of all modules of dynseg that they import, directly or not.
 

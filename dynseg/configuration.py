@@ -72,7 +72,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         telling = [error for error in errors if error.validator != "unevaluatedProperties"]
         raise UserError(_sentence(best_match(telling or errors)))
     if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
-        resolved["methods"] = {"blank": {"method": "blank"}, **resolved["methods"]}
+        resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
     _check_methods(resolved)
     _check_datasets(resolved)
     _check_tuning(resolved)

@@ -27,7 +27,7 @@ TUNING_DATASET = "tuning"
 ID_PATTERN = r"[A-Za-z0-9._-]+"
 
 # Options of a method's entry that aren't parameters of the method.
-ENTRY_KEYS = ("method", "published", "label")
+ENTRY_KEYS = ("method", "published", "label", "images_per_job")
 
 
 def every_method(config: Config) -> dict[str, Any]:
@@ -76,6 +76,11 @@ def method_settings(config: Config, method_id: str, **changes: Any) -> list[str]
 def method_seeds(config: Config, method_id: str) -> list[int]:
     """Return the seeds that a method runs with: all of them, or the first for a method that draws nothing."""
     return config["seeds"] if method_of(config, method_id).uses_seed else config["seeds"][:1]
+
+
+def images_per_job(config: Config, method_id: str) -> int:
+    """Return how many images a job of a method takes."""
+    return every_method(config)[method_id].get("images_per_job", config["images_per_job"])
 
 
 def published_scores(config: Config) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynseg.batches import batch_images, batch_names
+from dynseg.batches import batch_images, batches
 from dynseg.errors import UserError
 
 ids = st.lists(st.text("abc123-_", min_size=1, max_size=6), min_size=1, max_size=60, unique=True)
@@ -12,20 +12,19 @@ ids = st.lists(st.text("abc123-_", min_size=1, max_size=6), min_size=1, max_size
 
 @given(ids, st.integers(1, 20))
 def test_every_image_is_in_exactly_one_batch(image_ids: list[str], images_per_job: int) -> None:
-    batches = [batch_images(image_ids, name) for name in batch_names(image_ids, images_per_job)]
-    assert sorted(image for batch in batches for image in batch) == sorted(image_ids)
+    found = batches(image_ids, images_per_job)
+    assert sorted(image for batch in found.values() for image in batch) == sorted(image_ids)
+    assert all(batch_images(image_ids, name) == batch for name, batch in found.items())
 
 
 @given(ids)
 def test_one_image_a_job_is_named_by_the_image(image_ids: list[str]) -> None:
-    assert batch_names(image_ids, 1) == sorted(image_ids)
+    assert batches(image_ids, 1) == {image_id: [image_id] for image_id in image_ids}
 
 
 def test_dropping_an_image_touches_one_batch() -> None:
     image_ids = [f"image{number}" for number in range(200)]
-    before = {name: batch_images(image_ids, name) for name in batch_names(image_ids, 10)}
-    fewer = image_ids[:-1]
-    after = {name: batch_images(fewer, name) for name in batch_names(fewer, 10)}
+    before, after = batches(image_ids, 10), batches(image_ids[:-1], 10)
     assert sum(before[name] != after.get(name) for name in before) == 1
 
 

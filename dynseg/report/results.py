@@ -88,8 +88,11 @@ def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
             if seed is not None:
                 segments = folder / "segments" / dataset / method / seed
                 batched = "images_per_job" in config
+                own = config.get("methods", {}).get(method, {})
                 label_maps = locate_label_maps(
-                    run_files(segments, images[dataset], config["images_per_job"]) if batched else [segments]
+                    run_files(segments, images[dataset], own.get("images_per_job", config["images_per_job"]))
+                    if batched
+                    else [segments]
                 )
                 scores = folder / "scores" / dataset / method / f"{seed}.csv"
                 runs[dataset, method] = Run(label_maps, read_scores(scores) if scores.exists() else pd.DataFrame())

@@ -1,4 +1,6 @@
+import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -8,7 +10,7 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from dynseg import configuration, plan
-from dynseg.batches import batch_images, batch_names
+from dynseg.batches import batches
 from dynseg.code_version import code_version
 from dynseg.devices import gpu_is_visible
 from dynseg.environment import offer_package
@@ -25,6 +27,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+METHODS = plan.every_method(config)
 DATASETS = plan.every_dataset(config)
 RESULTS = config["results"]
 RESOURCES = config["resources"]
@@ -56,6 +59,9 @@ SHORT_RUN = f"{RESULTS}/short_runs/{{dataset}}/{{method}}/seed{{seed}}/iteration
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
+USES_GPU = config["device"] == "cuda" or (
+    config["device"] == "auto" and gpu_is_visible()
+)
 SCORED = plan.scored_datasets(config)
 
 

@@ -7,10 +7,37 @@ def image_ids(dataset):
     return read_image_list(DATASET.format(dataset=dataset))
 
 
+def method_batches(dataset, method):
+    """The batches of a dataset that a method's jobs take, once it is prepared: ids of images by name."""
+    checkpoints.prepare_dataset.get(dataset=dataset)
+    changed = os.stat(IMAGE_LIST.format(dataset=dataset)).st_mtime_ns
+    return batches_since(changed, dataset, plan_of(method)["images_per_job"])
+
+
+# Asked for every job, and there may be many thousands.
+@cache
+def batches_since(changed, dataset, images_per_job):
+    ids = read_image_list(DATASET.format(dataset=dataset))
+    return batches(ids, images_per_job)
+
+
+@cache
+def plan_of(method):
+    """What the config says of a method."""
+    return {
+        "method": METHODS[method]["method"],
+        "settings": plan.method_settings(config, method),
+        "images_per_job": plan.images_per_job(config, method),
+        "uses_gpu": plan.method_of(config, method).uses_gpu,
+        "code": plan.method_code_version(config, method),
+        "predictions": plan.predictions_contents(config, method),
+    }
+
+
 def label_maps(dataset, method, seed):
     """The label map files of a run."""
-    batches = batch_names(image_ids(dataset), config["images_per_job"])
-    return expand(LABEL_MAPS, dataset=dataset, method=method, seed=seed, batch=batches)
+    names = list(method_batches(dataset, method))
+    return expand(LABEL_MAPS, dataset=dataset, method=method, seed=seed, batch=names)
 
 
 def archive(wildcards):
@@ -36,19 +63,19 @@ def dataset_inputs(wildcards):
     ]
 
 
-def batch_image_files(wildcards):
-    ids = batch_images(image_ids(wildcards.dataset), wildcards.batch)
-    return [
-        find_image(DATASET.format(dataset=wildcards.dataset), image_id)
-        for image_id in ids
-    ]
+def job_images(wildcards):
+    """The ids of the images that a job segments; the job of a short run takes one, whatever the batches are."""
+    known = method_batches(wildcards.dataset, wildcards.method)
+    return known.get(wildcards.batch, [wildcards.batch])
+
+
+def job_image_files(wildcards):
+    folder = DATASET.format(dataset=wildcards.dataset)
+    return [find_image(folder, image_id) for image_id in job_images(wildcards)]
 
 
 def uses_gpu(method):
-    wanted = config["device"] == "cuda" or (
-        config["device"] == "auto" and gpu_is_visible()
-    )
-    return wanted and plan.method_of(config, method).uses_gpu
+    return USES_GPU and plan_of(method)["uses_gpu"]
 
 
 def device(wildcards, resources):
@@ -60,12 +87,12 @@ def device(wildcards, resources):
 
 def label_maps_with(dataset, method, seed, wanted):
     """The label map files of a run that hold some images."""
-    ids = image_ids(dataset)
-    names = batch_names(ids, config["images_per_job"])
-    batches = [
-        name for name in names if not set(wanted).isdisjoint(batch_images(ids, name))
+    names = [
+        name
+        for name, images in method_batches(dataset, method).items()
+        if not set(wanted).isdisjoint(images)
     ]
-    return expand(LABEL_MAPS, dataset=dataset, method=method, seed=seed, batch=batches)
+    return expand(LABEL_MAPS, dataset=dataset, method=method, seed=seed, batch=names)
 
 
 def panel_images(wildcards):

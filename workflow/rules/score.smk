@@ -18,7 +18,7 @@ rule score:
             dataset=wildcards.dataset, method=wildcards.method, seed=wildcards.seed
         ),
         dataset=lambda wildcards: DATASET.format(dataset=wildcards.dataset),
-        images_per_job=config["images_per_job"],
+        images_per_job=lambda wildcards: plan_of(wildcards.method)["images_per_job"],
         connectivity=config["scoring"]["connectivity"],
         code=code_version("dynseg.scores"),
     shell:

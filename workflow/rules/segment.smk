@@ -1,6 +1,6 @@
 rule segment:
     input:
-        batch_image_files,
+        job_image_files,
     output:
         LABEL_MAPS,
     log:
@@ -13,18 +13,14 @@ rule segment:
     resources:
         gpu=lambda wildcards: int(uses_gpu(wildcards.method)),
     params:
-        method=lambda wildcards: plan.every_method(config)[wildcards.method]["method"],
+        method=lambda wildcards: plan_of(wildcards.method)["method"],
         settings=lambda wildcards: [
-            f"--set={text}" for text in plan.method_settings(config, wildcards.method)
+            f"--set={text}" for text in plan_of(wildcards.method)["settings"]
         ],
-        images=lambda wildcards: batch_images(
-            image_ids(wildcards.dataset), wildcards.batch
-        ),
-        code=lambda wildcards: plan.method_code_version(config, wildcards.method),
+        images=job_images,
+        code=lambda wildcards: plan_of(wildcards.method)["code"],
         # Only a method that reads label maps has any.
-        predictions=lambda wildcards: plan.predictions_contents(
-            config, wildcards.method
-        ),
+        predictions=lambda wildcards: plan_of(wildcards.method)["predictions"],
         directory=DATASET,
         device=device,
     shell:

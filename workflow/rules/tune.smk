@@ -19,7 +19,9 @@ rule tune_grid:
     params:
         dataset=lambda wildcards: DATASET.format(dataset=plan.TUNING_DATASET),
         runs=grid_runs,
-        images_per_job=config["images_per_job"],
+        images_per_job=lambda wildcards: plan_of(
+            plan.grid(config, wildcards.grid)[0][0]
+        )["images_per_job"],
         measure=config["tuning"]["measure"],
         connectivity=config["scoring"]["connectivity"],
         code=code_version("dynseg.tuning", "dynseg.figures.grid"),
