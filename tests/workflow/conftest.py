@@ -66,7 +66,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     directory = tmp_path_factory.mktemp("finished")
     config = {
         "datasets": {"small": write_dataset(directory / "data", ["a", "b", "c"])},
-        "methods": {"fsf-15": {"scheme": "fsf", "mu": 15}, "scf-50": {"scheme": "scf", "mu": 50}},
+        "methods": {
+            "blank": {"method": "blank"},
+            "fsf-15": {"scheme": "fsf", "mu": 15},
+            "scf-50": {"scheme": "scf", "mu": 50},
+        },
         "training": {"components": 1, "channels": 8, "iterations": 3},
         "panels": {"small": {"dataset": "small", "images": ["a"], "methods": ["fsf-15", "scf-50"]}},
         "device": "cpu",
