@@ -51,21 +51,17 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: KMeansParame
     Segmentation
         Each pixel's cluster. A cluster needn't be connected.
     """
-    import warnings
-
     from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     windows = colour_windows(image, parameters.window)
     drawn = windows
     if len(windows) > FITTED_PIXELS:
         drawn = windows[np.random.default_rng(context.seed).choice(len(windows), FITTED_PIXELS, replace=False)]
-    clusters = min(parameters.clusters, len(drawn))
+    # Of two clusters with the same centre, rounding would decide which one a pixel is nearest to.
+    clusters = min(parameters.clusters, len(np.unique(drawn, axis=0)))
     # Several threads add up in the order in which they finish, which changes labels from run to run.
-    with threadpool_limits(limits=1), warnings.catch_warnings():
-        # An image may have fewer different windows than clusters.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with threadpool_limits(limits=1):
         model = KMeans(clusters, n_init=1, random_state=context.seed).fit(drawn)
         labels = model.predict(windows)
     return Segmentation(labels.reshape(image.shape[:2]))

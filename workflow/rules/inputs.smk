@@ -132,17 +132,21 @@ def sensitivity_scores(wildcards):
     }
 
 
+def dynamics_image(entry):
+    """The id of the image that a figure of dynamics shows, once its dataset is prepared and is known to have it."""
+    shown = {"dataset": entry["dataset"], "images": [entry["image"]]}
+    return plan.panel_images(shown, image_ids(entry["dataset"]))[0]
+
+
 def dynamics_runs(wildcards):
     """The label map files of the image that a figure of dynamics shows, by the method's label."""
     entry = config["dynamics"][wildcards.figure]
-    dataset, image = entry["dataset"], entry["image"]
-    shown = {"dataset": dataset, "images": [image]}
     return {
         plan.method_label(config, method): label_maps_with(
-            dataset,
+            entry["dataset"],
             method,
             plan.method_seeds(config, method)[0],
-            plan.panel_images(shown, image_ids(dataset)),
+            [dynamics_image(entry)],
         )
         for method in entry["methods"]
     }
@@ -157,7 +161,7 @@ def dynamics_label_maps(wildcards):
             method=method,
             seed=plan.method_seeds(config, method)[0],
             iteration=iteration,
-            batch=entry["image"],
+            batch=dynamics_image(entry),
         )
         for method in entry["methods"]
         for iteration in plan.dynamics_iterations(config, entry, method)
