@@ -1,0 +1,213 @@
+"""Score label maps on the way of training: what the stop and the training size cost and gain.
+
+`record` trains on images of a prepared dataset for a fixed number of iterations. At chosen iterations, and where each
+candidate of a stop would have ended the training, it applies the network once to the whole image and scores the label
+map. One CSV a run, so that a recording goes on where it was cut off. `report` pools the CSVs.
+
+Choose on train or val images, never on those that a table reports.
+"""
+
+import itertools
+import multiprocessing
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+from _machine import RESULTS, print_table, write_results
+from torch import Tensor
+
+from dynseg.files import written_aside
+from dynseg.ground_truth import iterate_segments
+from dynseg.images import read_image
+from dynseg.network import initial_network
+from dynseg.prepared import find_image, read_image_list
+from dynseg.scores import SCORE_COLUMNS, pool, score_image
+from dynseg.segmentation import image_tensor, reduce_image
+from dynseg.statistics import paired_differences
+from dynseg.step import FastStep
+from dynseg.weighting import SCHEMES
+
+SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01)
+INTERVALS = (10, 20, 50)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one image."""
+
+    dataset: Path
+    image: str
+    scheme: str
+    mu: float
+    components: int
+    scale: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.scheme}{self.mu:g}_M{self.components}_scale{self.scale:g}_seed{self.seed}_{self.image}.csv"
+
+
+class Stops:
+    """Follows every candidate of the stop: a share of pixels below which a label map counts as standing still."""
+
+    def __init__(self) -> None:
+        self._earlier: dict[int, Tensor] = {}
+        self._waiting = set(itertools.product(INTERVALS, SHARES))
+
+    def ended_by(self, iteration: int, labels: Tensor) -> list[tuple[int, float]]:
+        """Return the candidates that end the training at this iteration."""
+        ended = []
+        for interval in INTERVALS:
+            if iteration % interval == 0:
+                if interval in self._earlier:
+                    changed = (labels != self._earlier[interval]).double().mean().item()
+                    ended += [each for each in self._waiting if each[0] == interval and changed < each[1]]
+                self._earlier[interval] = labels.clone()
+        self._waiting.difference_update(ended)
+        return ended
+
+    @property
+    def waiting(self) -> list[tuple[int, float]]:
+        return sorted(self._waiting)
+
+
+def course(run: Run, iterations: int, at: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    """Yield score rows with the event (`iteration`, or `stop` with its interval and share) that they belong to."""
+    ((_, segments),) = iterate_segments(run.dataset / "ground_truth.h5", [run.image])
+    full_size = image_tensor(read_image(find_image(run.dataset, run.image)))
+    network = initial_network(run.components, 100, run.seed)
+    whole = FastStep(network, full_size)
+    reduced = reduce_image(full_size, run.scale)
+    step = whole if reduced is full_size else FastStep(network, reduced)
+    weighting = partial(SCHEMES[run.scheme], mu=run.mu)
+    stops, seconds = Stops(), 0.0
+    for iteration in range(1, iterations + 1):
+        started = time.process_time()
+        observation = step.forward()
+        step.update(weighting(observation.label_count))
+        seconds += time.process_time() - started
+        events: list[dict[str, Any]] = [{"event": "iteration"}] if iteration in at else []
+        events += [
+            {"event": "stop", "interval": i, "share": s} for i, s in stops.ended_by(iteration, observation.labels)
+        ]
+        last = iteration == iterations or observation.label_count <= 3
+        if last:
+            # What hasn't happened yet ends here, as training does.
+            events += [{"event": "stop", "interval": i, "share": s} for i, s in stops.waiting]
+            later = [each for each in at if each > iteration]
+            events += [{"event": "iteration", "asked": each} for each in later]
+        if events:
+            rows = score_image(run.image, segments, whole.predict().numpy())
+            facts = {"iteration": iteration, "label_count": int(observation.label_count), "seconds": seconds}
+            for event, row in itertools.product(events, rows):
+                yield {"asked": iteration, **event, **facts, **row}
+        if last:
+            return
+
+
+def record_run(run: Run, folder: Path, iterations: int, at: tuple[int, ...]) -> str:
+    torch.set_num_threads(1)
+    rows = pd.DataFrame(course(run, iterations, at))
+    with written_aside(folder / run.name) as aside:
+        rows.assign(scheme=run.scheme, mu=run.mu, M=run.components, scale=run.scale, seed=run.seed).to_csv(
+            aside, index=False
+        )
+    return run.name
+
+
+@click.group(help=__doc__)
+def command() -> None:
+    pass
+
+
+@command.command()
+@click.option("--dataset-dir", type=click.Path(path_type=Path), required=True, help="A prepared dataset.")
+@click.option("--scheme", "schemes", multiple=True, metavar="SCHEME:MU", default=["fixed:5", "scf:50", "fsf:15"])
+@click.option("--components", default=2, show_default=True)
+@click.option("--scale", "scales", multiple=True, type=float, default=[0.25])
+@click.option("--seed", "seeds", multiple=True, type=int, default=[0])
+@click.option("--iterations", default=1000, show_default=True)
+@click.option("--at", multiple=True, type=int, default=[10, 20, 30, 45, 60, 100, 150, 200, 300, 500, 1000])
+@click.option("--processes", default=2, show_default=True, help="Runs at once, of one thread each.")
+@click.option("--folder", type=click.Path(path_type=Path), default=RESULTS / "course", show_default=True)
+def record(
+    dataset_dir: Path,
+    schemes: tuple[str, ...],
+    components: int,
+    scales: tuple[float, ...],
+    seeds: tuple[int, ...],
+    iterations: int,
+    at: tuple[int, ...],
+    processes: int,
+    folder: Path,
+) -> None:
+    """Train and score; runs whose CSV is there are left out."""
+    every = [
+        Run(dataset_dir, image, scheme.partition(":")[0], float(scheme.partition(":")[2]), components, scale, seed)
+        for scale, seed, image, scheme in itertools.product(scales, seeds, read_image_list(dataset_dir), schemes)
+    ]
+    waiting = [run for run in every if not (folder / run.name).exists()]
+    at = tuple(each for each in at if each <= iterations)
+    with multiprocessing.get_context("spawn").Pool(processes) as workers:
+        for number, name in enumerate(workers.imap_unordered(partial(_record, folder, iterations, at), waiting), 1):
+            click.echo(f"{number} of {len(waiting)}: {name}")
+
+
+def _record(folder: Path, iterations: int, at: tuple[int, ...], run: Run) -> str:
+    return record_run(run, folder, iterations, at)
+
+
+@command.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=RESULTS / "course", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=RESULTS / "training_course.json", show_default=True)
+def report(folder: Path, output: Path) -> None:
+    """Pool what was recorded: Mean mIOU, segments, iterations and CPU seconds of each point."""
+    recorded = pd.concat(
+        [pd.read_csv(path, dtype={"image": str}) for path in sorted(folder.glob("*.csv"))], ignore_index=True
+    )
+    settings = ["M", "scale", "scheme", "mu"]
+    rows: list[dict[str, Any]] = []
+    for setting, runs in recorded.groupby(settings):
+        iterations = runs[runs["event"] == "iteration"]
+        last = iterations[iterations["asked"] == iterations["asked"].max()]
+        stops = runs[runs["event"] == "stop"]
+        points = [(f"T = {asked}", point) for asked, point in iterations.groupby("asked")]
+        points += [
+            (f"{share:g} in {interval:g}", point) for (interval, share), point in stops.groupby(["interval", "share"])
+        ]
+        for name, point in points:
+            rows.append({**dict(zip(settings, setting, strict=True)), "ends": name, **_figures(point, last)})
+    print_table(rows)
+    write_results(output, rows)
+    click.echo(f"Written to {output}")
+
+
+def _figures(point: pd.DataFrame, last: pd.DataFrame) -> dict[str, Any]:
+    seeds = sorted(point["seed"].unique())
+    of_seeds = [point.loc[point["seed"] == seed, list(SCORE_COLUMNS)] for seed in seeds]
+    pooled = [pool(scores) for scores in of_seeds]
+    difference = paired_differences(of_seeds, [last.loc[last["seed"] == seed, list(SCORE_COLUMNS)] for seed in seeds])
+    by_image = point.groupby(["image", "seed"]).first()
+    return {
+        "images": by_image.index.get_level_values("image").nunique(),
+        "seeds": len(seeds),
+        **{name: float(np.mean([each[name] for each in pooled])) for name in ("all", "fine", "coarse", "mean")},
+        "against longest": float(difference.loc["mean", "difference"]),
+        "low": float(difference.loc["mean", "low"]),
+        "high": float(difference.loc["mean", "high"]),
+        "iterations": float(by_image["iteration"].mean()),
+        "CPU s": float(by_image["seconds"].mean()),
+        "segments": float(by_image["predicted_segments"].mean()),
+    }
+
+
+if __name__ == "__main__":
+    command()
