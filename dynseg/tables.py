@@ -191,11 +191,10 @@ def _sections(reading: Reading) -> dict[str, dict[str, str]]:
         "Mean IoU, raw labels": raw,
         "Region measures, predictions relabelled by connected components": regions,
     }
-    shown = {
+    return {
         title: {measure: heading for measure, heading in measures.items() if measure in known}
         for title, measures in sections.items()
     }
-    return {title: measures for title, measures in shown.items() if measures}
 
 
 def _pivot(reading: Reading, measures: Mapping[str, str], bold: str, escape: Callable[[str], str]) -> list[list[str]]:
@@ -243,8 +242,6 @@ def _note(reading: Reading) -> str:
         if len(lines):
             images, seeds = int(lines["images"].iloc[0]), int(lines["seeds"].max())
             parts.append(f"{label}: {images} image{'s' * (images != 1)}, {seeds} seed{'s' * (seeds != 1)}.")
-    if not parts:
-        return "Nothing is scored: no dataset of this run has annotations."
     return (
         "Mean IoU: the largest IoU of every annotated segment, pooled over all images. In parentheses the published "
         "score and the difference from it; after ± the standard deviation over seeds. The best of a column is bold, "

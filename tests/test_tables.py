@@ -101,9 +101,3 @@ def test_published_scores_are_read() -> None:
     assert read_published(["fsf-15:bsd500_all=0.349"]) == {("fsf-15", "bsd500_all"): 0.349}
     with pytest.raises(UserError, match=r"'fsf-15=0\.349'"):
         read_published(["fsf-15=0.349"])
-
-
-def test_a_run_without_annotations_has_an_empty_table_that_says_so() -> None:
-    empty = Reading(long_table({}, {}), difference_table({}), {}, {"good": "Good"})
-    assert markdown_table(empty).strip() == "Nothing is scored: no dataset of this run has annotations."
-    assert "Nothing is scored" in latex_table(empty)

@@ -16,7 +16,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("score_files", nargs=-1, type=FILE, metavar="DATASET/METHOD/SEED.csv...")
+@click.argument("score_files", nargs=-1, required=True, type=FILE, metavar="DATASET/METHOD/SEED.csv...")
 @click.option("--dataset", "datasets", multiple=True, metavar="ID=LABEL", help="A column's dataset; repeatable.")
 @click.option("--method", "methods", multiple=True, metavar="ID=LABEL", help="A row; repeatable.")
 @click.option("--published", multiple=True, metavar="METHOD:MEASURE=VALUE", help="A score to compare with; repeatable.")
@@ -31,7 +31,7 @@ def command(
     """Pool score files into one table, and compare every two methods.
 
     The last two folders of a score file name its dataset and its method. Writes table1.csv (long form), table1.md and
-    table1.tex (for reading), and differences.csv (paired bootstrap intervals). Without score files they are empty.
+    table1.tex (for reading), and differences.csv (paired bootstrap intervals).
     """
     from dynseg.scores import read_scores
     from dynseg.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published

@@ -35,19 +35,6 @@ def test_odd_names_and_batches_go_through_every_rule(tmp_path: Path) -> None:
     assert not (tmp_path / "pwned").exists()
 
 
-def test_pictures_without_annotations_go_through_every_rule(tmp_path: Path) -> None:
-    data = write_dataset(tmp_path / "data", ["a", "b"])
-    config = {
-        "datasets": {"mine": {"kind": "folder", "archive": data["archive"]}},
-        "methods": {"fsf-15": {"scheme": "fsf", "mu": 15}},
-        "training": {"components": 1, "channels": 8, "iterations": 2},
-    }
-    Workflow(tmp_path, config).run()
-    assert "Nothing is scored" in (tmp_path / "results/tables/table1.md").read_text(encoding="utf-8")
-    assert (tmp_path / "results/figures/panels/mine.png").exists()
-    assert (tmp_path / "results/report.html").exists()
-
-
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
