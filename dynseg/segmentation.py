@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from dynseg.methods.result import Context, Segmentation
 from dynseg.network import initial_network
 from dynseg.parameters import TrainingParameters, reduced_size
-from dynseg.training import LOOK_INTERVAL, make_step, train
+from dynseg.training import LOOK_INTERVAL, OnIteration, make_step, train
 
 
 def train_and_apply(
@@ -20,6 +20,7 @@ def train_and_apply(
     parameters: TrainingParameters,
     weighting: Callable[[Tensor], Tensor],
     refine: Callable[[NDArray[np.uint8]], Callable[[Tensor], Tensor]] | None = None,
+    on_iteration: OnIteration | None = None,
 ) -> Segmentation:
     """Train a network on an image and return the label map of the trained network, at the image's own size.
 
@@ -34,6 +35,8 @@ def train_and_apply(
     refine : callable, optional
         From the image at the size of training, (h, w, 3) uint8, to a function from label maps (h, w) to the targets
         of the similarity loss.
+    on_iteration : callable, optional
+        Called at every iteration; see `dynseg.training.OnIteration`.
 
     Raises
     ------
@@ -46,7 +49,7 @@ def train_and_apply(
     reduced = reduce_image(full_size, parameters.scale)
     step = make_step(network, reduced, parameters)
     targets = refine(image_array(reduced)) if refine else None
-    trained = train(step, weighting, parameters, targets, LOOK_INTERVAL[device.type])
+    trained = train(step, weighting, parameters, targets, LOOK_INTERVAL[device.type], on_iteration)
     if reduced is not full_size:
         # The maps of training go before those of the whole image come.
         del step

@@ -17,6 +17,14 @@ from dynseg.plain_step import Observation, PlainStep, Step
 LOOK_INTERVAL = {"cpu": 1, "cuda": 10}
 
 
+OnIteration = Callable[[int, Observation, Tensor], object]
+"""Called after every forward pass with the iteration (from 1), what the pass shows and the weight of L_con.
+
+All tensors are on the network's device, of the size of training, and stay as they are; what the callback takes from
+them with `.item()` or `.cpu()` waits for a GPU, and nothing else does. An exception that it raises ends the training.
+"""
+
+
 @dataclass(frozen=True)
 class Trained:
     """What training leaves behind, beside the trained network.
@@ -38,6 +46,7 @@ def train(
     parameters: TrainingParameters,
     refine: Callable[[Tensor], Tensor] | None = None,
     look_interval: int = 1,
+    on_iteration: OnIteration | None = None,
 ) -> Trained:
     """Train a network on one image (sections III.A and III.B of the paper).
 
@@ -53,6 +62,9 @@ def train(
     look_interval : int
         Iterations between two looks at whether to stop. The device is never waited for in between, and the result
         doesn't depend on it.
+    on_iteration : callable, optional
+        See `OnIteration`. With a look interval above 1 it may also be called for the iterations between the stop and
+        the next look, which change nothing and aren't in the history.
 
     Raises
     ------
@@ -66,6 +78,8 @@ def train(
     for iteration in range(1, parameters.iterations + 1):
         observation = step.forward()
         weight = weighting(observation.label_count)
+        if on_iteration is not None:
+            on_iteration(iteration, observation, weight)
         step.update(weight, refine(observation.labels) if refine else None)
 
         few_labels = observation.label_count <= parameters.minimum_labels

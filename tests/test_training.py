@@ -159,3 +159,30 @@ def test_targets_are_refined_and_counted_before() -> None:
 
     history = train(step, partial(SCHEMES["fixed"], mu=1), parameters, refine).history
     assert history["label_count"].tolist() == seen
+
+
+@pytest.mark.parametrize("look_interval", [1, 10])
+def test_a_callback_sees_every_iteration_of_the_history(look_interval: int) -> None:
+    seen: list[tuple[int, int, float]] = []
+    step = Script([*changing_maps(6), torch.tensor([[0, 1, 2, 2]])])
+    parameters = TrainingParameters(iterations=100, stop="fixed")
+    weighting = partial(SCHEMES["fsf"], mu=15)
+
+    def on_iteration(iteration: int, observation: Observation, weight: Tensor) -> None:
+        seen.append((iteration, int(observation.label_count), float(weight)))
+
+    history = train(step, weighting, parameters, None, look_interval, on_iteration).history
+    rows = list(zip(history["iteration"], history["label_count"], history["weight"], strict=True))
+    assert seen[: len(rows)] == rows
+    assert len(seen) < len(rows) + look_interval
+
+
+def test_an_exception_of_the_callback_ends_the_training() -> None:
+    def on_iteration(iteration: int, observation: Observation, weight: Tensor) -> None:
+        if iteration == 3:
+            raise InterruptedError
+
+    step = Script(changing_maps(9))
+    with pytest.raises(InterruptedError):
+        train(step, partial(SCHEMES["fixed"], mu=1), TrainingParameters(), on_iteration=on_iteration)
+    assert step.shown == 3
