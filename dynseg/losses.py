@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+SCRIBBLE_WEIGHT = 0.5
 
-def similarity_loss(response: Tensor, target: Tensor) -> Tensor:
+
+def similarity_loss(response: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
     """L_sim: cross entropy between the response map and a label map, mean over pixels (equation 1).
 
     Parameters
@@ -13,12 +15,39 @@ def similarity_loss(response: Tensor, target: Tensor) -> Tensor:
     response : Tensor, (1, q, H, W), float
     target : Tensor, (H, W), int64
         The response map's own argmax, or what a method puts in its place.
+    weights : Tensor, (H, W), float, optional
+        Of the pixels; all 1 if missing.
 
     Returns
     -------
     Tensor, ()
     """
-    return cross_entropy(response, target[None])
+    if weights is None:
+        return cross_entropy(response, target[None])
+    return (weights * cross_entropy(response, target[None], reduction="none")[0]).mean()
+
+
+def pixel_weights(scribbles: Tensor) -> Tensor:
+    """Return the weights that make `similarity_loss` the loss with scribbles of Kim, Kanezaki & Tanaka (2020).
+
+    Their released code minimises the mean cross entropy over unlabelled pixels, to the response map's own argmax, plus
+    0.5 times the mean over scribbled pixels, to the scribbles. Here each mean is a weighted share of one mean over all
+    pixels. A mean over no pixel is 0.
+
+    Parameters
+    ----------
+    scribbles : Tensor, (H, W), int64
+        -1 where there is none.
+
+    Returns
+    -------
+    Tensor, (H, W), float64
+    """
+    scribbled = scribbles >= 0
+    weights = torch.zeros(scribbles.shape, dtype=torch.float64, device=scribbles.device)
+    for pixels, weight in ((~scribbled, 1.0), (scribbled, SCRIBBLE_WEIGHT)):
+        weights += pixels * (weight * pixels.numel() / pixels.sum().double().clamp(min=1))
+    return weights
 
 
 def continuity_loss(response: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dynseg.losses import continuity_loss, similarity_loss
+from dynseg.descent import descend
+from dynseg.enlargement import enlarged_labels
+from dynseg.losses import continuity_loss, pixel_weights, similarity_loss
 from dynseg.network import SegmentationNetwork
 
 
@@ -21,7 +23,7 @@ class Observation:
     label_count : Tensor, (), int64
         q′, the number of distinct labels.
     similarity_loss, continuity_loss : Tensor, (), float
-        L_sim (to the argmax) and L_con.
+        L_sim (to the argmax, or to the scribbles where there are any) and L_con.
     """
 
     labels: Tensor
@@ -38,19 +40,28 @@ class Step(Protocol):
     def forward(self) -> Observation:
         """Run the network and measure its response map."""
 
-    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
-        """Descend along the gradient of L_sim + weight · L_con of the last forward pass.
+    def gradients(self, weight: Tensor, target: Tensor | None = None) -> dict[Tensor, Tensor]:
+        """Return the gradient of L_sim + weight · L_con of the last forward pass, by parameter.
 
         Parameters
         ----------
         weight : Tensor, (), float
             The weight of L_con, a constant for the gradient.
         target : Tensor, (H, W), int64, optional
-            The labels of L_sim; the response map's own argmax if missing.
+            The labels of L_sim; the response map's own argmax if missing. Scribbles come first.
         """
 
-    def predict(self) -> Tensor:
-        """Return the label map (H, W), int64, of the network as it is now."""
+    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
+        """Descend along `gradients(weight, target)`."""
+
+    def predict(self, size: tuple[int, int] | None = None) -> Tensor:
+        """Return the label map, int64, of the network as it is now.
+
+        Parameters
+        ----------
+        size : tuple of int, optional
+            H and W of the label map, by default the image's own; larger ones come from enlarged responses.
+        """
 
 
 class PlainStep:
@@ -65,6 +76,8 @@ class PlainStep:
         Of stochastic gradient descent. `learning_rate` may later be set to a tensor of shape ().
     autocast : torch.dtype, optional
         Run the network in this type where autocast holds it safe; losses stay in float32.
+    scribbles : Tensor, (H, W), int64, optional
+        Labels that some pixels should get, -1 elsewhere; see `dynseg.losses.pixel_weights`.
     """
 
     def __init__(
@@ -74,14 +87,19 @@ class PlainStep:
         learning_rate: float = 0.1,
         momentum: float = 0.9,
         autocast: torch.dtype | None = None,
+        scribbles: Tensor | None = None,
     ) -> None:
         self.learning_rate: float | Tensor = learning_rate
         self._momentum = momentum
         self._network = network
         self._image = image[None]
         self._autocast = autocast
-        self._parameters = list(network.parameters())
-        self._velocities = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._parameters: list[Tensor] = list(network.parameters())
+        self._velocities: dict[Tensor, Tensor] = {
+            parameter: torch.zeros_like(parameter) for parameter in self._parameters
+        }
+        self._scribbles = scribbles
+        self._weights = None if scribbles is None else pixel_weights(scribbles).to(image.dtype)
         self._response: Tensor | None = None
         self._labels: Tensor | None = None
 
@@ -93,27 +111,32 @@ class PlainStep:
         return Observation(
             labels,
             count_labels(labels, response.shape[1]),
-            similarity_loss(response, labels),
+            similarity_loss(response, with_scribbles(labels, self._scribbles), self._weights),
             continuity_loss(response),
         )
 
-    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
-        """See `Step.update`."""
+    def gradients(self, weight: Tensor, target: Tensor | None = None) -> dict[Tensor, Tensor]:
+        """See `Step.gradients`."""
         if self._response is None or self._labels is None:
             raise RuntimeError("update() needs a forward() before it")
-        target = self._labels if target is None else target
-        loss = similarity_loss(self._response, target) + weight * continuity_loss(self._response)
+        target = with_scribbles(self._labels if target is None else target, self._scribbles)
+        similarity = similarity_loss(self._response, target, self._weights)
+        loss = similarity + weight * continuity_loss(self._response)
         gradients = torch.autograd.grad(loss, self._parameters)
         self._response = None
-        with torch.no_grad():
-            for parameter, velocity, gradient in zip(self._parameters, self._velocities, gradients, strict=True):
-                velocity.mul_(self._momentum).add_(gradient)
-                parameter.sub_(self.learning_rate * velocity)
+        return dict(zip(self._parameters, gradients, strict=True))
+
+    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
+        """See `Step.update`."""
+        descend(self._velocities, self.gradients(weight, target), self.learning_rate, self._momentum)
 
     @torch.no_grad()
-    def predict(self) -> Tensor:
+    def predict(self, size: tuple[int, int] | None = None) -> Tensor:
         """See `Step.predict`."""
-        return self._respond().argmax(dim=1)[0]
+        response = self._respond()[0]
+        if size is None or size == response.shape[1:]:
+            return response.argmax(dim=0)
+        return enlarged_labels(response.permute(1, 2, 0), size)
 
     def _respond(self) -> Tensor:
         with torch.autocast(self._image.device.type, self._autocast, enabled=self._autocast is not None):
@@ -125,3 +148,8 @@ def count_labels(labels: Tensor, channels: int) -> Tensor:
     """Return q′, the number of distinct labels, as a tensor () on the labels' device, without waiting for it."""
     present = torch.zeros(channels, dtype=torch.bool, device=labels.device)
     return present.index_fill_(0, labels.flatten(), True).sum()
+
+
+def with_scribbles(labels: Tensor, scribbles: Tensor | None) -> Tensor:
+    """Return the targets of L_sim: the labels, and the scribbles where there are any."""
+    return labels if scribbles is None else torch.where(scribbles >= 0, scribbles, labels)

@@ -20,9 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
+from dynseg.descent import descend
+from dynseg.enlargement import enlarged_labels
+from dynseg.losses import pixel_weights
 from dynseg.network import SegmentationNetwork
 from dynseg.normalisation import Moments, Normalisation, measure_moments
-from dynseg.plain_step import Observation, count_labels
+from dynseg.plain_step import Observation, count_labels, with_scribbles
 from dynseg.strips import StripRunner, one_thread_per_operation
 from dynseg.winograd import (
     PATCH,
@@ -46,10 +49,17 @@ class FastStep:
         RGB in [0, 1], of the network's type.
     learning_rate, momentum : float
         Of stochastic gradient descent. `learning_rate` may later be set to a tensor of shape ().
+    scribbles : Tensor, (H, W), int64, optional
+        Labels that some pixels should get, -1 elsewhere; see `dynseg.losses.pixel_weights`.
     """
 
     def __init__(
-        self, network: SegmentationNetwork, image: Tensor, learning_rate: float = 0.1, momentum: float = 0.9
+        self,
+        network: SegmentationNetwork,
+        image: Tensor,
+        learning_rate: float = 0.1,
+        momentum: float = 0.9,
+        scribbles: Tensor | None = None,
     ) -> None:
         self.learning_rate: float | Tensor = learning_rate
         self._momentum = momentum
@@ -68,6 +78,8 @@ class FastStep:
         self._gradients = image.new_empty(shape)
         self._reciprocals = image.new_empty(self._height, self._width, 1)
         self._labels = torch.empty(self._height, self._width, dtype=torch.int64)
+        self._scribbles = scribbles
+        self._weights = None if scribbles is None else pixel_weights(scribbles).to(image.dtype)
         self._normalisations: list[Normalisation] = []
         self._sums: _ResponseSums | None = None
 
@@ -84,24 +96,29 @@ class FastStep:
 
     @torch.no_grad()
     @one_thread_per_operation()
-    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
-        """See `Step.update`."""
+    def gradients(self, weight: Tensor, target: Tensor | None = None) -> dict[Tensor, Tensor]:
+        """See `Step.gradients`; without the last convolution's bias, whose gradient is 0."""
         if self._sums is None:
             raise RuntimeError("update() needs a forward() before it")
-        gradients = self._backpropagate(self._sums, weight, self._labels if target is None else target)
+        target = with_scribbles(self._labels if target is None else target, self._scribbles)
+        gradients = self._backpropagate(self._sums, weight, target)
         self._sums = None
-        for parameter, gradient in gradients.items():
-            velocity = self._velocities[parameter]
-            velocity.mul_(self._momentum).add_(gradient)
-            parameter.sub_(self.learning_rate * velocity)
+        return gradients
+
+    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
+        """See `Step.update`."""
+        descend(self._velocities, self.gradients(weight, target), self.learning_rate, self._momentum)
 
     @torch.no_grad()
-    @one_thread_per_operation()
-    def predict(self) -> Tensor:
+    def predict(self, size: tuple[int, int] | None = None) -> Tensor:
         """See `Step.predict`."""
         labels = self.forward().labels
         self._sums = None
-        return labels
+        if size is None or size == labels.shape:
+            return labels
+        normalisation = self._normalisations[-1]
+        response = torch.addcmul(normalisation.shift, self._responses, normalisation.scale, out=self._gradients)
+        return enlarged_labels(response, size)
 
     # Forward
 
@@ -179,14 +196,20 @@ class FastStep:
             normalised = torch.addcmul(shift, responses, scale, out=_pixels(self._gradients[rows]))
             largest, labels = normalised.max(dim=1, keepdim=True)
             self._labels[rows] = labels.view(-1, self._width)
+            shortfall = self._scribble_shortfall(rows, normalised, largest)
             exponentials = normalised.sub_(largest).exp_()
             sums = exponentials.sum(dim=1)
             reciprocals = torch.reciprocal(sums, out=self._reciprocals[rows].view(-1))
+            similarity = sums.log_()
+            if self._weights is not None and shortfall is not None:
+                weights = self._weights[rows].flatten()
+                reciprocals.mul_(weights)
+                similarity.add_(shortfall).mul_(weights)
             probabilities = reciprocals @ exponentials
             products = reciprocals @ torch.mul(exponentials, responses, out=buffers.pixels(0, len(responses)))
             vertical = self._vertical_differences(rows.start, rows.stop, buffers).abs_().sum(dim=(0, 1))
             horizontal = self._horizontal_differences(rows, buffers).abs_().sum(dim=(0, 1))
-            return torch.stack([probabilities, products, vertical, horizontal, sums.log_().sum().expand_as(products)])
+            return torch.stack([probabilities, products, vertical, horizontal, similarity.sum().expand_as(products)])
 
         probabilities, products, vertical, horizontal, similarity = _total(self._runner.strips(work))
         variation = vertical * self._vertical_share + horizontal * self._horizontal_share
@@ -197,6 +220,13 @@ class FastStep:
             (similarity[0] / self._labels.numel()).to(self._responses.dtype),
             (variation @ scale.abs().double()).to(self._responses.dtype),
         )
+
+    def _scribble_shortfall(self, rows: slice, responses: Tensor, largest: Tensor) -> Tensor | None:
+        """Return how far each pixel's response at its target is below its largest one; None without scribbles."""
+        if self._scribbles is None:
+            return None
+        target = with_scribbles(self._labels[rows], self._scribbles[rows]).reshape(-1, 1)
+        return (largest - responses.gather(1, target))[:, 0]
 
     @property
     def _vertical_share(self) -> float:
@@ -251,7 +281,9 @@ class FastStep:
         labels = target.flatten()
         channels = len(sums.products)
         at_target = _pixels(self._responses).gather(1, labels[:, None])[:, 0].double()
-        gradient = sums.probabilities - torch.bincount(labels, minlength=channels)
+        weights = None if self._weights is None else self._weights.flatten().double()
+        at_target = at_target if weights is None else at_target * weights
+        gradient = sums.probabilities - torch.bincount(labels, weights, minlength=channels)
         products = sums.products - torch.bincount(labels, at_target, minlength=channels)
         similarity = (products - normalisation.mean * gradient) / len(labels)
         # |x| is x times its own derivative, so that the terms of L_con are the products of its gradient; the gradient
@@ -273,7 +305,8 @@ class FastStep:
             responses = _pixels(self._responses[rows])
             probabilities = _pixels(self._gradients[rows]).mul_(_pixels(self._reciprocals[rows]))
             labels = target[rows].reshape(-1, 1)
-            probabilities.scatter_add_(1, labels, probabilities.new_tensor(-1).expand_as(labels))
+            ones = probabilities.new_ones(1) if self._weights is None else self._weights[rows].reshape(-1, 1)
+            probabilities.scatter_add_(1, labels, -ones.expand_as(labels))
             gradient = torch.addcmul(constant, responses, slope, out=buffers.pixels(0, len(responses)))
             gradient.addcmul_(probabilities, factor, value=1 / self._labels.numel())
             self._add_continuity_gradient(rows, vertical_step, horizontal_step, gradient, buffers)
@@ -377,7 +410,8 @@ class _ResponseSums:
     Attributes
     ----------
     probabilities, products : Tensor
-        The softmax of the normalised responses, and its products with the responses, summed over pixels.
+        The softmax of the normalised responses, and its products with the responses, summed over pixels with the
+        weights that scribbles give them.
     variation : Tensor
         The terms of L_con, from the responses before the last batch norm.
     """

@@ -100,7 +100,9 @@ def train(
     return _trained(torch.stack(rows).cpu().numpy())
 
 
-def make_step(network: SegmentationNetwork, image: Tensor, parameters: TrainingParameters) -> Step:
+def make_step(
+    network: SegmentationNetwork, image: Tensor, parameters: TrainingParameters, scribbles: Tensor | None = None
+) -> Step:
     """Return the step that suits the network's device: the fast one on the CPU, plain PyTorch on a GPU.
 
     Parameters
@@ -109,17 +111,19 @@ def make_step(network: SegmentationNetwork, image: Tensor, parameters: TrainingP
     image : Tensor, (3, H, W), float32
         RGB in [0, 1], on the network's device.
     parameters : TrainingParameters
+    scribbles : Tensor, (H, W), int64, optional
+        Labels that some pixels should get, -1 elsewhere, on the network's device.
     """
     if image.device.type == "cpu":
         from dynseg.step import FastStep
 
         kind = FastStep if parameters.step == "fast" else PlainStep
-        return kind(network, image, parameters.learning_rate, parameters.momentum)
+        return kind(network, image, parameters.learning_rate, parameters.momentum, scribbles=scribbles)
     torch.backends.cuda.matmul.allow_tf32 = parameters.precision == "tf32"
     torch.backends.cudnn.allow_tf32 = parameters.precision == "tf32"
     autocast = torch.bfloat16 if parameters.precision == "bfloat16" else None
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return PlainStep(network, image, parameters.learning_rate, parameters.momentum, autocast)
+    return PlainStep(network, image, parameters.learning_rate, parameters.momentum, autocast, scribbles)
 
 
 def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from dynseg.joint_step import JointStep
+from dynseg.losses import pixel_weights
 from dynseg.network import initial_network
 from dynseg.plain_step import Observation, PlainStep, Step
 from dynseg.step import FastStep
@@ -27,12 +29,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def make_step(kind: type, shape: Shape, dtype: torch.dtype, learning_rate: float = 0.1) -> tuple[Step, list[Tensor]]:
+def make_step(
+    kind: type, shape: Shape, dtype: torch.dtype, learning_rate: float = 0.1, scribbles: Tensor | None = None
+) -> tuple[Step, list[Tensor]]:
     """Return a step on a random image, and the parameters that it trains."""
     height, width, components, channels = shape
     image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     network = initial_network(components, channels, seed=0).to(dtype)
-    return kind(network, image.to(dtype), learning_rate), [parameter.detach() for parameter in network.parameters()]
+    step = kind(network, image.to(dtype), learning_rate, scribbles=scribbles)
+    return step, [parameter.detach() for parameter in network.parameters()]
 
 
 def train(step: Step, iterations: int) -> Observation:
@@ -43,11 +48,13 @@ def train(step: Step, iterations: int) -> Observation:
     return observation
 
 
-def gradients(kind: type, shape: Shape, dtype: torch.dtype, target: Tensor | None = None) -> list[Tensor]:
+def gradients(
+    kind: type, shape: Shape, dtype: torch.dtype, target: Tensor | None = None, scribbles: Tensor | None = None
+) -> list[Tensor]:
     """Return the first gradient of every parameter, but of the two constants that the last batch norm takes away."""
     # A large learning rate, so that the update isn't rounded away beside the parameter.
     learning_rate = 1e6
-    step, parameters = make_step(kind, shape, dtype, learning_rate)
+    step, parameters = make_step(kind, shape, dtype, learning_rate, scribbles)
     before = [parameter.clone() for parameter in parameters]
     step.forward()
     step.update(WEIGHT.to(dtype), target)
@@ -181,3 +188,116 @@ def test_an_update_needs_a_forward_pass() -> None:
     train(step, 1)
     with pytest.raises(RuntimeError, match="forward"):
         step.update(WEIGHT)
+
+
+def random_scribbles(shape: Shape, seed: int = 0, share: float = 0.3) -> Tensor:
+    """Labels on about this share of the pixels, -1 elsewhere."""
+    height, width, _, channels = shape
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(channels, (height, width), generator=generator)
+    return torch.where(torch.rand(height, width, generator=generator) < share, labels, -1)
+
+
+@pytest.mark.parametrize("shape", [(12, 16, 2, 8), (70, 33, 2, 20), (1, 9, 2, 8)])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_gradients_with_scribbles_in_float64_are_exact(shape: Shape, share: float) -> None:
+    scribbles = random_scribbles(shape, share=share)
+    plain, fast = (gradients(kind, shape, torch.float64, scribbles=scribbles) for kind in (PlainStep, FastStep))
+    assert largest_error(fast, plain) < 1e-10
+
+
+@given(
+    st.integers(1, 12), st.integers(2, 12), st.integers(1, 3), st.integers(2, 6), st.integers(0, 2**32), st.booleans()
+)
+@settings(max_examples=30, deadline=None)
+def test_every_shape_and_scribble(
+    height: int, width: int, components: int, channels: int, seed: int, own_target: bool
+) -> None:
+    shape = (height, width, components, channels)
+    scribbles = random_scribbles(shape, seed)
+    target = None if own_target else random_scribbles(shape, seed + 1, share=1.0)
+    fast = gradients(FastStep, shape, torch.float64, target, scribbles)
+    assert largest_error(fast, gradients(PlainStep, shape, torch.float64, target, scribbles)) < 1e-6
+
+
+def test_trajectories_with_scribbles_in_float64_are_the_same() -> None:
+    shape = (40, 31, 2, 20)
+    steps = [
+        make_step(kind, shape, torch.float64, scribbles=random_scribbles(shape))[0] for kind in (PlainStep, FastStep)
+    ]
+    expected, observed = (train(step, 6) for step in steps)
+    assert torch.equal(observed.labels, expected.labels)
+    assert observed.similarity_loss.item() == pytest.approx(expected.similarity_loss.item(), abs=1e-9)
+
+
+def test_the_loss_with_scribbles_is_the_published_one() -> None:
+    shape = (12, 16, 2, 8)
+    scribbles = random_scribbles(shape)
+    network = initial_network(2, 8, seed=0).double()
+    image = torch.rand(3, 12, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    response = network(image[None])[0].flatten(1).T
+    labels, scribbled = response.argmax(dim=1), scribbles.flatten() >= 0
+    cross_entropy = torch.nn.functional.cross_entropy
+    expected = cross_entropy(response[~scribbled], labels[~scribbled]) + 0.5 * cross_entropy(
+        response[scribbled], scribbles.flatten()[scribbled]
+    )
+    observed = FastStep(network, image, scribbles=scribbles).forward().similarity_loss
+    assert observed.item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+def test_scribbles_weigh_the_same_however_many_pixels_they_have() -> None:
+    one, many = torch.full((4, 5), -1), torch.full((4, 5), -1)
+    one[0, 0] = 2
+    many[:2] = 2
+    for scribbles in (one, many):
+        weights = pixel_weights(scribbles)
+        assert weights[scribbles >= 0].sum().item() == pytest.approx(0.5 * 20)
+        assert weights[scribbles < 0].sum().item() == pytest.approx(20)
+
+
+@pytest.mark.parametrize("kind", [PlainStep, FastStep])
+def test_scribbled_pixels_come_to_have_their_labels(kind: type) -> None:
+    shape = (16, 12, 2, 12)
+    scribbles = torch.full((16, 12), -1)
+    scribbles[2, 2:10], scribbles[12, 2:10] = 7, 3
+    step, _ = make_step(kind, shape, torch.float32, scribbles=scribbles)
+    train(step, 60)
+    labels = step.predict()
+    assert (labels[scribbles >= 0] == scribbles[scribbles >= 0]).double().mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", [PlainStep, FastStep])
+def test_several_images_descend_along_the_mean_of_their_losses(kind: type) -> None:
+    network = initial_network(2, 6, seed=0).double()
+    images = [torch.rand(3, height, 9, dtype=torch.float64) for height in (7, 12)]
+    parameters = list(network.parameters())
+    apart = []
+    for image in images:
+        step = PlainStep(network, image)
+        step.forward()
+        apart.append(step.gradients(WEIGHT))
+    joint = JointStep([kind(network, image) for image in images], parameters, 6)
+    observation = joint.forward()
+    assert observation.labels.shape == (1, 7 * 9 + 12 * 9)
+    assert observation.label_count == len(observation.labels.unique())
+    for parameter, gradient in joint.gradients(WEIGHT).items():
+        expected = (apart[0][parameter] + apart[1][parameter]) / 2
+        # The last batch norm takes away the bias of the convolution before it.
+        torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-9)
+    before = parameters[0].detach().clone()
+    joint.forward()
+    joint.update(WEIGHT)
+    assert not torch.equal(parameters[0].detach(), before)
+
+
+@pytest.mark.parametrize("kind", [PlainStep, FastStep])
+def test_an_enlarged_label_map_has_the_size_and_the_labels_of_what_it_comes_from(kind: type) -> None:
+    step, _ = make_step(kind, (12, 16, 2, 20), torch.float32)
+    train(step, 3)
+    labels = step.predict()
+    assert torch.equal(step.predict((12, 16)), labels)
+    enlarged = step.predict((37, 48))
+    assert enlarged.shape == (37, 48)
+    assert set(enlarged.unique().tolist()) <= set(labels.unique().tolist())
+    # The middle of every third pixel lies where the small map's pixel does.
+    assert torch.equal(step.predict((36, 48))[1::3, 1::3], labels)
