@@ -9,8 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynseg.methods.result import Context
+from dynseg.network import initial_network
 from dynseg.parameters import TrainingParameters
-from dynseg.segmentation import image_array, image_tensor, reduce_image, train_and_apply
+from dynseg.segmentation import (
+    apply_network,
+    image_array,
+    image_tensor,
+    reduce_image,
+    reduce_scribbles,
+    train_and_apply,
+    train_network,
+)
 from dynseg.weighting import SCHEMES
 
 WEIGHTING = partial(SCHEMES["fsf"], mu=15)
@@ -84,6 +93,53 @@ def test_images_are_reduced_by_averaging(scale: float, size: tuple[int, int]) ->
     assert reduced.shape[1:] == size
     torch.testing.assert_close(reduced.mean(dim=(1, 2)), tensor.mean(dim=(1, 2)), atol=1e-5, rtol=0)
     assert (reduced is tensor) == (scale == 1)
+
+
+def test_scribbles_decide_what_belongs_together() -> None:
+    image = np.full((24, 32, 3), 30, dtype=np.uint8)
+    image[:, 8:16], image[:, 16:24], image[:, 24:] = (200, 90, 30), (90, 200, 60), (220, 220, 240)
+    scribbles = np.full((24, 32), -1)
+    # The left half together, and the right half together.
+    scribbles[4:20:3, 2:14], scribbles[4:20:3, 18:30] = 5, 9
+    result = train_and_apply(
+        image,
+        Context(),
+        TrainingParameters(components=2, channels=12, iterations=60, stop="fixed", minimum_labels=2),
+        WEIGHTING,
+        scribbles=scribbles,
+    )
+    marked = scribbles >= 0
+    assert (result.labels == scribbles)[marked].mean() > 0.9
+
+
+def test_reduced_scribbles_keep_thin_lines_and_take_the_most_frequent_label() -> None:
+    scribbles = np.full((8, 8), -1)
+    scribbles[3] = 4  # One row of eight.
+    scribbles[6:, 6:] = [[1, 2], [2, 0]]
+    reduced = reduce_scribbles(scribbles, 2, 4)
+    assert reduced.tolist() == [[4, 4, 4, 4], [-1, -1, -1, 2]]
+    assert np.array_equal(reduce_scribbles(scribbles, 8, 8), scribbles)
+    assert reduce_scribbles(np.array([[1, 0]]), 1, 1).tolist() == [[0]]
+    assert reduce_scribbles(np.full((3, 3), -1), 2, 1).tolist() == [[-1], [-1]]
+
+
+def test_one_network_is_trained_on_several_images_and_labels_others() -> None:
+    network = initial_network(SMALL.components, SMALL.channels, seed=0)
+    images = [image_tensor(picture(12, 16)), image_tensor(picture(20, 10))]
+    parameters = TrainingParameters(**{**SMALL.__dict__, "iterations": 40})
+    trained = train_network(network, images, parameters, WEIGHTING)
+    assert trained.history["iteration"].tolist() == list(range(1, 41))
+    maps = [apply_network(network, picture(30, 20), parameters), apply_network(network, picture(16, 24), parameters)]
+    # The same regions have the same labels in both.
+    for part in (slice(2, 8), slice(-8, -2)):
+        first, second = (np.bincount(labels[:, part].ravel()).argmax() for labels in maps)
+        assert first == second
+
+
+def test_a_label_map_may_be_larger_than_the_image() -> None:
+    labels = train_and_apply(picture(), Context(), SMALL, WEIGHTING, size=(50, 70)).labels
+    assert labels.shape == (50, 70)
+    assert set(np.unique(labels)) <= set(np.unique(segment(picture())))
 
 
 @pytest.mark.slow
