@@ -10,8 +10,9 @@ _FLOAT = 4
 _PROCESS = 260_000_000
 # oneDNN's reordered copies, or a workspace of cuDNN; either library chooses by shape.
 _LIBRARY_WORKSPACE = 300_000_000
-# The image in three types, label maps of int64, and the neighbourhoods (27 values and a 1) of the first convolution.
-_BYTES_PER_PIXEL = 64
+# The image and its label map in several types.
+BYTES_PER_PIXEL = 64
+# What the first convolution reads of a pixel: 27 values and a 1.
 _NEIGHBOURHOOD = 28
 # Maps of what one strip is transformed to and from, in units of a tile and channel (`dynseg.winograd`).
 _STRIP_VALUES = 180
@@ -46,7 +47,7 @@ def estimate_memory(
     train = _fast_step if fast else _plain_step
     apply = _fast_step if fast else _plain_prediction
     peak = max(train(reduced_height, reduced_width, parameters, threads), apply(height, width, parameters, threads))
-    images = _BYTES_PER_PIXEL * height * width
+    images = BYTES_PER_PIXEL * height * width
     return peak + images + (_PROCESS if device == "cpu" else 0)
 
 
@@ -116,22 +117,31 @@ def _control_group_memory(
     left: list[int | None] = []
     for _, controllers, path in (line for line in lines if len(line) == 3):
         if controllers == "":
-            folder, limit, usage = root, "memory.max", "memory.current"
+            folder, limit, usage, cache = root, "memory.max", "memory.current", "inactive_file"
         elif "memory" in controllers.split(","):
-            folder, limit, usage = root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            folder, limit, usage, cache = (
+                root / "memory",
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                "total_inactive_file",
+            )
         else:
             continue
         group = folder / path.lstrip("/")
         for place in (group, *group.parents):
-            left.append(_difference(place / limit, place / usage))
+            left.append(_left_in_group(place / limit, place / usage, place / "memory.stat", cache))
             if place == folder:
                 break
     return left
 
 
-def _difference(limit: Path, usage: Path) -> int | None:
+def _left_in_group(limit: Path, usage: Path, statistics: Path, cache: str) -> int | None:
     try:
-        return max(0, int(limit.read_text()) - int(usage.read_text()))
+        used = int(usage.read_text())
+        # Files that were read lately count as used, and make way for whoever needs memory.
+        lines = [line.split() for line in statistics.read_text().splitlines()] if statistics.exists() else []
+        used -= next((int(line[1]) for line in lines if line[0] == cache), 0)
+        return max(0, int(limit.read_text()) - used)
     except (OSError, ValueError):
         # No such group here, or no limit ("max").
         return None

@@ -117,7 +117,9 @@ def make_step(
     if image.device.type == "cpu":
         from dynseg.step import FastStep
 
-        kind = FastStep if parameters.step == "fast" else PlainStep
+        # PyTorch's batch norm refuses a single pixel.
+        plain = parameters.step == "plain" and image[0].numel() > 1
+        kind = PlainStep if plain else FastStep
         return kind(network, image, parameters.learning_rate, parameters.momentum, scribbles=scribbles)
     torch.backends.cuda.matmul.allow_tf32 = parameters.precision == "tf32"
     torch.backends.cudnn.allow_tf32 = parameters.precision == "tf32"

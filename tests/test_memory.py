@@ -85,8 +85,9 @@ def test_limits_of_control_groups_count(tmp_path: Path, line: str, folder: str, 
         (group / name).write_text(f"{value}\n")
         # The group around it has no limit.
         (group.parent / name).write_text("max\n")
+    (group / "memory.stat").write_text("anon 900\ninactive_file 300\ntotal_inactive_file 300\n")
     left = memory._control_group_memory(groups, tmp_path)
-    assert [limit for limit in left if limit is not None] == [3_800]
+    assert [limit for limit in left if limit is not None] == [4_100]
 
 
 def test_sizes_and_bytes_as_text() -> None:

@@ -10,6 +10,8 @@ from dynseg.errors import UserError
 
 # Each subcommand is a module of the same name; loading them on demand keeps `dynseg --help` free of torch.
 COMMANDS = {
+    "segment": "Segment your own images.",
+    "fit": "Train one network on reference images, to segment others with it.",
     "score": "Score label maps against annotations.",
     "fetch": "Download a benchmark's archive and check it.",
     "compose-mosaic": "Compose the embedded benchmark from pictures that come with scikit-image.",
@@ -59,5 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         main_group(args=arguments, prog_name="dynseg")
     except UserError as error:
-        click.echo(f"dynseg: {error}", err=True)
+        # Names of files may be no valid text.
+        click.echo(f"dynseg: {error}".encode(errors="replace"), err=True)
         sys.exit(1)

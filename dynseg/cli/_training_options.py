@@ -1,0 +1,139 @@
+"""Options that `dynseg segment` and `dynseg fit` share, and how both report progress."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from dynseg.devices import DEVICES
+from dynseg.presets import DEFAULT_MU, PRESETS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dynseg.plain_step import Observation
+
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+_OPTIONS = (
+    click.option(
+        "--scheme",
+        type=click.Choice(list(DEFAULT_MU)),
+        default="fsf",
+        show_default=True,
+        help="How continuity is weighted against similarity; see above.",
+    ),
+    click.option(
+        "--mu",
+        type=click.FloatRange(0, min_open=True),
+        help="μ of the scheme.  [default: 15 for fsf, 50 for scf, 5 for fixed]",
+    ),
+    click.option(
+        "--preset",
+        type=click.Choice(list(PRESETS)),
+        default="fast",
+        show_default=True,
+        help="fast trains on a reduced image for few iterations; paper as published, which takes minutes an image.",
+    ),
+    click.option(
+        "--iterations", type=click.IntRange(1), help="Largest number of iterations, in place of the preset's."
+    ),
+    click.option("--max-labels", type=click.IntRange(2), help="Labels to begin with.  [default: 100]"),
+    click.option("--min-labels", type=click.IntRange(1), help="Training stops at this many labels.  [default: 3]"),
+    click.option(
+        "--max-size",
+        type=click.IntRange(1),
+        help="Pixels along the longer side beyond which an image is reduced before the network sees it; label maps "
+        "have the image's own size all the same.  [default: 512]",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of the network's initial weights."),
+    click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
+    click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: all]"),
+)
+
+
+def training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that decide how a network is trained."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def training_changes(iterations: int | None, max_labels: int | None, min_labels: int | None) -> dict[str, int]:
+    """Return the options that were given, by the names that `dynseg.segment` has for them."""
+    named = {"iterations": iterations, "channels": max_labels, "minimum_labels": min_labels}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def all_threads() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class IterationBar:
+    """A progress bar over iterations of one or several trainings, with q′; on a terminal only.
+
+    Parameters
+    ----------
+    trainings, iterations : int
+        The bar is full after so many trainings of so many iterations.
+    """
+
+    def __init__(self, trainings: int, iterations: int) -> None:
+        from tqdm import tqdm
+
+        self._iterations = iterations
+        self._done = 0
+        self._looked = 0.0
+        self._bar: tqdm = tqdm(total=trainings * iterations, unit="it", disable=None, leave=False, dynamic_ncols=True)
+
+    def start(self, name: str) -> None:
+        """Say whose training is next."""
+        self._bar.set_description(name, refresh=False)
+
+    def __call__(self, iteration: int, observation: "Observation", weight: "Tensor") -> None:
+        """Show an iteration: `dynseg.training.OnIteration`."""
+        if self._bar.disable:
+            return
+        self._bar.update(self._done + min(iteration, self._iterations) - self._bar.n)
+        # Asking for q′ makes a GPU wait.
+        if time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+            self._looked = time.monotonic()
+            self._bar.set_postfix_str(f"q′={int(observation.label_count)}")
+
+    def finish(self) -> None:
+        """Count a training as done, however many iterations it took."""
+        self._done += self._iterations
+        self._bar.update(self._done - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+    def say(self, message: str, err: bool = False) -> None:
+        """Print a line above the bar."""
+        from tqdm import tqdm
+
+        with tqdm.external_write_mode():
+            # Names of files may be no valid text.
+            click.echo(message.encode(errors="replace"), err=err)
+
+
+@contextmanager
+def warnings_said(say: Callable[[str], None]) -> Iterator[None]:
+    """Let `say` print what dynseg logs as a warning."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(f"dynseg: {record.getMessage()}")
+
+    logger, handler = logging.getLogger("dynseg"), Handler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

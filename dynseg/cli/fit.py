@@ -1,0 +1,78 @@
+"""`dynseg fit`: one network for many images."""
+
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import click
+
+from dynseg.cli._training_options import (
+    IterationBar,
+    all_threads,
+    training_changes,
+    training_options,
+    warnings_said,
+)
+from dynseg.devices import resolve_device, use_threads
+from dynseg.errors import UserError
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("references", nargs=-1, required=True, type=PATH, metavar="PHOTO_OR_FOLDER...")
+@click.option("-o", "--output", required=True, type=PATH, help="The model to write, usually named .pt.")
+@training_options
+def command(
+    references: tuple[Path, ...],
+    output: Path,
+    scheme: str,
+    mu: float | None,
+    preset: str,
+    iterations: int | None,
+    max_labels: int | None,
+    min_labels: int | None,
+    max_size: int | None,
+    seed: int,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Train one network on reference images together, for `dynseg segment --model`.
+
+    Other images are then labelled with no further training, so a label means the same in all of them: what suits
+    frames of a film, or many photographs of one kind of thing. References should show what the others show.
+
+    \b
+    Example:
+      dynseg fit first.jpg last.jpg -o film.pt
+      dynseg segment frames/ -o out --model film.pt
+    """
+    use_threads(threads or all_threads())
+    from dynseg.own_images import plan_images
+
+    plan = plan_images(references, output.parent / f"{output.name}.none", ())
+    if plan.problems:
+        raise UserError(plan.problems[0])
+    from dynseg.api import DEFAULT_MAX_SIZE, fit, user_parameters
+    from dynseg.model_files import save_model
+
+    changes = training_changes(iterations, max_labels, min_labels)
+    bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)
+    with closing(bar), warnings_said(partial(bar.say, err=True)):
+        model = fit(
+            [image.source for image in plan.images],
+            scheme,
+            mu,
+            preset=preset,
+            seed=seed,
+            device=resolve_device(device),
+            max_size=max_size or DEFAULT_MAX_SIZE,
+            on_iteration=bar,
+            **changes,
+        )
+    save_model(model, output)
+    count = int(model.history["label_count"][-1])
+    click.echo(
+        f"{len(plan.images)} reference image{'s' if len(plan.images) > 1 else ''}: {count} labels after "
+        f"{model.facts['iterations_run']} iterations -> {output}"
+    )
