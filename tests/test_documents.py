@@ -1,0 +1,72 @@
+"""Every block of the documents for users runs, and names what there is."""
+
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import dynseg
+from dynseg.cli import main_group
+from dynseg.presets import PRESETS
+
+DOCUMENTS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(document: str) -> list[tuple[str, str]]:
+    """The language and the text of every block of code."""
+    text = (DOCUMENTS / document).read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def save_photograph(path: Path, seed: int) -> None:
+    image = np.random.default_rng(seed).integers(0, 25, (16, 24, 3))
+    image[:, 12:] += np.array([200, 90, 30])
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(image.astype(np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("document", ["your-own-images.md", "api.md"])
+def test_blocks_run_from_top_to_bottom(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(variable, "1")
+    # The documents mean the usual training; here it is enough that everything runs.
+    monkeypatch.setitem(PRESETS, "fast", {"components": 2, "channels": 20, "iterations": 12, "scale": 0.25})
+    save_photograph(tmp_path / "photo.jpg", 0)
+    save_photograph(tmp_path / "holiday" / "a.png", 1)
+    names: dict[str, object] = {}
+    languages = set()
+    for language, text in blocks(document):
+        languages.add(language)
+        if language == "python":
+            exec(text, names)
+            continue
+        for line in text.splitlines():
+            prompt, program, *arguments = shlex.split(line)
+            assert (prompt, program) == ("$", "dynseg")
+            result = CliRunner().invoke(main_group, arguments)
+            assert result.exit_code == 0, f"{line}: {result.output}{result.exception}"
+    assert "python" in languages
+    if document == "your-own-images.md":
+        made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
+        assert {"out/photo.png", "out/a.overlay.png", "labelled/a.png", "poster.png"} <= made
+
+
+def test_the_reference_has_every_name_with_its_parameters() -> None:
+    text = (DOCUMENTS / "api.md").read_text(encoding="utf-8")
+    signatures = dict(re.findall(r"`dynseg\.(\w+)\(([^)]*)\)`", text))
+    functions = {name for name in dynseg.__all__ if inspect.isfunction(getattr(dynseg, name))}
+    assert functions <= signatures.keys()
+    for name in functions:
+        documented = [part.strip(" *") for part in signatures[name].split(",")]
+        assert [part for part in documented if part] == list(inspect.signature(getattr(dynseg, name)).parameters)
+    for name in set(dynseg.__all__) - functions - {"__version__"}:
+        assert f"dynseg.{name}" in text
+    for module in re.findall(r"`dynseg\.([a-z_]+(?:\.[a-z_]+)*)`", text):
+        path = Path(dynseg.__file__).parent / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() or hasattr(dynseg, module), module
