@@ -202,6 +202,7 @@ def fit(
         fitted = [_fit_to_size(pixels, parameters, size) for pixels in references]
         network = initial_network(parameters.components, parameters.channels, seed).to(device)
         reduced = [reduce_image(image_tensor(applied).to(device), own.scale) for applied, own in fitted]
+        _check_memory_of_training(reduced, parameters, device)
         trained = train_network(
             network,
             reduced,
@@ -320,6 +321,20 @@ def _check_memory(pixels: NDArray[np.uint8], size: int, parameters: CnnParameter
         f"{width} × {height} pixels need about {format_bytes(needed)} of memory at {sizes.start} pixels along the "
         f"longer side, and {format_bytes(available)} are free: {advice}"
     )
+
+
+def _check_memory_of_training(images: Sequence[torch.Tensor], parameters: CnnParameters, device: str) -> None:
+    """Raise a UserError if several images, of the size of training, won't fit into the CPU's memory together."""
+    available = available_memory(device) if device == "cpu" else None
+    pixels = sum(image[0].numel() for image in images)
+    width = max(image.shape[2] for image in images)
+    whole = dataclasses.replace(parameters, scale=1.0)
+    needed = estimate_memory(-(-pixels // width), width, whole, device, torch.get_num_threads())
+    if available is not None and needed > available:
+        raise UserError(
+            f"training on {len(images)} images together needs about {format_bytes(needed)} of memory, and "
+            f"{format_bytes(available)} are free: give fewer, or a smaller --max-size (max_size)"
+        )
 
 
 def memory_needed(height: int, width: int, parameters: CnnParameters, max_size: int, device: str = "cpu") -> int:

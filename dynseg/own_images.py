@@ -138,11 +138,12 @@ def start_record(output: Path, settings: Mapping[str, Any], about: Mapping[str, 
     return path.stat().st_mtime
 
 
-def is_done(image: PlannedImage, since: float) -> bool:
-    """Tell whether all outputs of an image are there, made since a time and after the image last changed."""
+def is_done(image: PlannedImage, since: float, scribbles: Path | None = None) -> bool:
+    """Tell whether all outputs of an image are there, made since a time and after what they come from last changed."""
     try:
         made = min(path.stat().st_mtime for path in image.outputs.values())
-        return made >= since and made >= image.source.stat().st_mtime
+        changed = max(path.stat().st_mtime for path in (image.source, scribbles or image.source))
+        return made >= max(since, changed)
     except OSError:
         return False
 

@@ -207,6 +207,8 @@ def test_too_little_memory_is_said_before_the_work(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(api, "available_memory", lambda device: 1000)
     with pytest.raises(UserError, match="1 MB are free: free some"):
         dynseg.segment(picture())
+    with pytest.raises(UserError, match=r"training on 2 images together needs about .* are free: give fewer"):
+        dynseg.fit([picture(), picture()])
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])

@@ -136,6 +136,10 @@ def test_scribbles_of_a_folder_belong_to_the_images_of_their_names(tmp_path: Pat
     result = run(tmp_path / "in", "-o", tmp_path / "out", *options)
     assert result.exit_code == 0, result.output
     first, second, without = (read_prediction_png(tmp_path / "out" / name) for name in ("a.png", "sub/b.png", "c.png"))
+    assert run(tmp_path / "in", "-o", tmp_path / "out", *options, "--resume").stdout == ""
+    later = time.time() + 10
+    os.utime(tmp_path / "marks" / "a.png", (later, later))
+    assert len(run(tmp_path / "in", "-o", tmp_path / "out", *options, "--resume").stdout.splitlines()) == 1
     assert {40, 50} <= set(np.unique(first))
     assert np.array_equal(first, second)
     assert 50 not in without

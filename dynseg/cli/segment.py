@@ -117,12 +117,12 @@ def command(
     changes = training_changes(iterations, max_labels, min_labels)
     run = _run_with_model(model, max_size) if model else _run_of_training(scheme, mu, preset, max_size, seed, changes)
     about = describe_run("cnn", run.parameters, seed, device, threads)
-    settings = {"parameters": run.parameters, "max_size": run.max_size, **({} if model else {"seed": seed})}
-    since = start_record(output, {**settings, **run.settings}, about, resume)
-    waiting = [image for image in plan.images if not (resume and is_done(image, since))]
+    settings = {"parameters": run.parameters, "max_size": run.max_size, **run.settings}
+    marks = _scribbles_of(scribbles, plan.images) if scribbles else {}
+    since = start_record(output, settings | ({"scribbles": str(scribbles)} if scribbles else {}), about, resume)
+    waiting = [image for image in plan.images if not (resume and is_done(image, since, marks.get(image.source)))]
     if len(waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(waiting)} of {len(plan.images)} images are done already", err=True)
-    marks = _scribbles_of(scribbles, waiting) if scribbles and waiting else {}
 
     bar = IterationBar(len(waiting), run.iterations)
     failures = len(plan.problems)
@@ -151,7 +151,7 @@ def command(
 
 @dataclass(frozen=True)
 class _Run:
-    """How images are segmented: by `segment`, or by `label` with a model."""
+    """How images are segmented, by training or with a model, and the settings that decide the label maps."""
 
     parameters: dict[str, Any]
     max_size: int
@@ -169,7 +169,7 @@ def _run_of_training(
     parameters = user_parameters(scheme, mu, preset, **changes)
     size = max_size or DEFAULT_MAX_SIZE
     call = partial(segment, scheme=scheme, mu=mu, preset=preset, seed=seed, max_size=size, **changes)
-    return _Run(dataclasses.asdict(parameters), size, parameters.iterations, {}, call, by_model=False)
+    return _Run(dataclasses.asdict(parameters), size, parameters.iterations, {"seed": seed}, call, by_model=False)
 
 
 def _run_with_model(path: Path, max_size: int | None) -> _Run:
