@@ -22,7 +22,7 @@ SHORTEST_LONGEST_SIDE = 96
 PICTURE_BUDGET = 48_000_000
 _SAMPLE = 12
 _HISTORY_POINTS = 80
-_CURVES = ("iteration", "label_count", "weight", "similarity_loss", "continuity_loss")
+_CURVES = ("iteration", "label_count", "weight", "similarity_loss", "continuity_loss", "mutual_information_loss")
 
 
 def gallery_index(results: Results) -> dict[str, Any]:

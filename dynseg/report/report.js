@@ -15,6 +15,7 @@ const CURVES = [
   ["weight", "Weight of the continuity loss"],
   ["similarity_loss", "Similarity loss"],
   ["continuity_loss", "Continuity loss"],
+  ["mutual_information_loss", "Mutual information loss"],
 ];
 
 index.images.forEach((image, number) => { image.number = number; });

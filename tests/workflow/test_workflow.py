@@ -34,6 +34,16 @@ def test_odd_names_and_batches_go_through_every_rule(tmp_path: Path) -> None:
     assert not (tmp_path / "pwned").exists()
 
 
+def test_pictures_alone_end_with_panels_and_a_report(tmp_path: Path) -> None:
+    pictures = write_dataset(tmp_path / "data", ["a", "b"])
+    del pictures["annotations"]
+    workflow = Workflow(tmp_path, {"datasets": {"pictures": pictures}, "methods": {"graph": {"method": "graph_based"}}})
+    workflow.run()
+    assert (tmp_path / "results/figures/panels/pictures.png").exists()
+    assert "2 images of pictures" in (tmp_path / "results/report.html").read_text(encoding="utf-8")
+    assert "Nothing to be done" in workflow.run("--dry-run")
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
