@@ -113,8 +113,8 @@ def chosen_sentence(table: pd.DataFrame, parameters: Sequence[str], measure: str
     """Return the chosen point of a table as `grid_table` makes it, for people."""
     (line,) = table[table["chosen"]].to_dict("records")
     point = _text(tuple((name, float(line[name])) for name in parameters))
-    interval = f"{line['interval_low']:.3f} to {line['interval_high']:.3f}"
-    return f"{point}: {measure} {line[measure]:.3f} ({interval}), chosen on {line['chosen_on']}, {line['images']} images"
+    score = f"{measure} {line[measure]:.3f} ({line['interval_low']:.3f} to {line['interval_high']:.3f})"
+    return f"{point}: {score}, chosen on {line['chosen_on']}, {line['images']} images"
 
 
 def scale_table(scores: Mapping[Point, pd.DataFrame], best: pd.DataFrame) -> pd.DataFrame:

@@ -31,9 +31,10 @@ def gallery_index(results: Results) -> dict[str, Any]:
     Returns
     -------
     dict
-        `datasets` and `methods`, lists of {id, label}; `images`, a list of {id, title, dataset (index), segments (per
-        annotator), scores}. `scores` has an entry a method: None, or the score of the image (its best IoUs pooled
-        over all annotators' segments), the score per annotator and the number of predicted segments.
+        `datasets` and `methods`, lists of {id, label}; `first_method`, the place of the first one that isn't the blank
+        image; `images`, a list of {id, title, dataset (index), segments (per annotator), scores}. `scores` has an entry
+        a method: None, or the score of the image (its best IoUs pooled over all annotators' segments), the score per
+        annotator and the number of predicted segments.
     """
     images = []
     for number, (dataset, ids) in enumerate(results.images.items()):
@@ -55,6 +56,7 @@ def gallery_index(results: Results) -> dict[str, Any]:
     return {
         "datasets": [{"id": name, "label": label} for name, label in results.datasets.items()],
         "methods": [{"id": name, "label": label} for name, label in results.methods.items()],
+        "first_method": next((place for place, name in enumerate(results.methods) if name not in results.blank), 0),
         "images": images,
     }
 
