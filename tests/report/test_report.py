@@ -182,7 +182,7 @@ def test_the_same_results_give_the_same_bytes(results: Path, tmp_path: Path) -> 
 
 
 def test_pictures_shrink_where_there_are_too_many(results: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(gallery, "PICTURE_BUDGET", 10)
+    monkeypatch.setattr(gallery, "GALLERY_BUDGET", 10)
     monkeypatch.setattr(gallery, "SHORTEST_LONGEST_SIDE", 36)
     pictures = page_of(results, tmp_path).data("pictures")
     assert {tuple(picture["size"]) for picture in pictures} == {(36, 24)}
