@@ -2,10 +2,11 @@
 
 from itertools import cycle
 
+import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, figure_style, printable
 
@@ -39,25 +40,39 @@ def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figur
         curves = table.groupby(others, sort=True) if others else [((), table)]
         for (values, curve), (colour, marker) in zip(curves, styles, strict=False):
             curve = curve.sort_values(axis)
-            label = ", ".join(f"{_name(name)} = {value:g}" for name, value in zip(others, values, strict=True))
+            label = ", ".join(f"{value:g}" for value in values)
             axes.plot(curve[axis], curve[measure], color=colour, marker=marker, markersize=3, label=label or None)
             if curve["chosen"].any():
                 band = (curve["interval_low"], curve["interval_high"])
                 axes.fill_between(curve[axis], *band, color=colour, alpha=0.16, linewidth=0)
         axes.plot(chosen[axis], chosen[measure], "o", markersize=9, fillstyle="none", color="black", linewidth=0.8)
-        if table[axis].max() > 15 * table[axis].min() > 0:
+        values = sorted(table[axis].unique())
+        if values[-1] > 5 * values[0] > 0:
             axes.set_xscale("log")
-            axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_locator(FixedLocator(sorted(table[axis].unique())))
+        labelled = _apart(values, logarithmic=axes.get_xscale() == "log")
+        axes.xaxis.set_major_locator(FixedLocator(labelled))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.set_xlabel(_name(axis))
-        score = f"mIOU ({measure})" if measure in ("all", "fine", "coarse", "mean") else _name(measure)
-        axes.set_ylabel(f"{score} on {printable(chosen['chosen_on'])}, {chosen['images']} images")
+        axes.xaxis.set_minor_locator(FixedLocator([value for value in values if value not in labelled]))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(f"{_name(axis)}\n({printable(chosen['chosen_on'])}, {chosen['images']} images)")
+        axes.set_ylabel(f"mIOU ({measure})" if measure in ("all", "fine", "coarse", "mean") else _name(measure))
         axes.grid(axis="y", color="0.9", linewidth=0.5)
         axes.set_axisbelow(True)
         if others:
-            figure.legend(loc="outside upper center", ncols=2)
+            title = ", ".join(map(_name, others))
+            figure.legend(loc="outside upper center", ncols=4, title=title, title_fontsize=6.5, columnspacing=1.2)
     return figure
+
+
+def _apart(values: list[float], logarithmic: bool) -> list[float]:
+    """Return those of some ascending values whose labels don't run into each other."""
+    places = np.log(values) if logarithmic else np.asarray(values)
+    spacing = 0.09 * (places[-1] - places[0])
+    kept = [0]
+    for number, place in enumerate(places):
+        if place - places[kept[-1]] > spacing:
+            kept.append(number)
+    return [values[number] for number in kept]
 
 
 def _name(parameter: str) -> str:
