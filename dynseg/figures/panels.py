@@ -140,19 +140,20 @@ def _images_as_columns(
     """Tiles of equal height, so that portraits and landscapes fill the width together."""
     wrapped, font_size = _fit_words(labels, max(0.6, width / 8))
     margin = max(_text_width(line, font_size) for text in wrapped for line in text.split("\n")) + 0.08
-    gaps = _GAP * (len(aspects) - 1)
+    # Datasets stand a little apart.
+    gaps = [_GAP if one == other else 4 * _GAP for one, other in itertools.pairwise(datasets)]
     rows = len(labels)
     head = _LINE_HEIGHT + 0.03 if len(set(datasets)) > 1 else 0.0
-    tile_height = min((width - margin - gaps) / aspects.sum(), (PAGE_HEIGHT - head - _GAP * (rows - 1)) / rows)
+    tile_height = min((width - margin - sum(gaps)) / aspects.sum(), (PAGE_HEIGHT - head - _GAP * (rows - 1)) / rows)
     tile_height = min(tile_height, width / 3)
-    width = margin + gaps + tile_height * aspects.sum()
+    width = margin + sum(gaps) + tile_height * aspects.sum()
     height = head + rows * tile_height + _GAP * (rows - 1)
 
     bottoms = [height - head - (n + 1) * tile_height - n * _GAP for n in range(rows)]
     boxes, left = [], margin
-    for aspect in aspects:
+    for aspect, gap in zip(aspects, [*gaps, 0.0], strict=True):
         boxes.append([(left, bottom, tile_height * aspect, tile_height) for bottom in bottoms])
-        left += tile_height * aspect + _GAP
+        left += tile_height * aspect + gap
     captions = [
         (margin - 0.06, bottom + tile_height / 2, text, font_size, "right", "center")
         for bottom, text in zip(bottoms, wrapped, strict=True)
