@@ -243,7 +243,7 @@ def _cell(line: Mapping[Any, Any], is_best: bool, bold: str) -> str:
         text += f" ± {_three_decimals(line['standard_deviation'])}"
     text = bold.format(text) if is_best else text
     if not np.isnan(line["published"]):
-        text += f" ({_three_decimals(line['published'])}, {line['difference']:+.3f})"
+        text += f" ({_three_decimals(line['published'])}, {_signed(line['difference'])})"
     return text
 
 
@@ -265,6 +265,11 @@ def _note(reading: Reading) -> str:
 
 def _three_decimals(score: float) -> str:
     return f"{score:.3f}"
+
+
+def _signed(difference: float) -> str:
+    text = f"{difference:+.3f}"
+    return text if float(text) else "0.000"
 
 
 def _escape_latex(text: str) -> str:

@@ -87,6 +87,13 @@ def test_every_score_of_the_reading_has_its_interval() -> None:
     assert row.split("|")[2].strip() == f"{line['interval_low']:.3f}–{line['interval_high']:.3f}"
 
 
+def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
+    same = {("d", "a"): [scores(0, 1)]}
+    for shift in (1e-5, -1e-5):
+        table = long_table(same, {("a", "d"): pool(scores(0, 1))["all"] + shift})
+        assert ", 0.000)" in markdown_table(Reading(table, difference_table(same), {"d": "D"}, {"a": "A"}))
+
+
 def test_what_is_not_told_from_the_best_is_marked() -> None:
     same = {("d", "a"): [scores(0, 1)], ("d", "b"): [scores(0, 1)]}
     table = Reading(long_table(same, {}), difference_table(same), {"d": "D"}, {"a": "A", "b": "B"})
