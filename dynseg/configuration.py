@@ -4,6 +4,7 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 """
 
 import copy
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -73,6 +74,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         raise UserError(_sentence(best_match(telling or errors)))
     if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
         resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
+    _check_folders(resolved)
     _check_methods(resolved)
     _check_datasets(resolved)
     _check_tuning(resolved)
@@ -106,6 +108,17 @@ def layer(config: Config, given: Mapping[str, Any]) -> Config:
     if "methods" in given and "figure_methods" not in given:
         layered.pop("figure_methods", None)
     return layered
+
+
+def _check_folders(config: Config) -> None:
+    for key in ("results", "resources"):
+        path = Path(config[key])
+        existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+        if not existing.is_dir():
+            raise UserError(f"config: {key}: {path} can't be a folder, since {existing} is a file: choose another path")
+        # Archives that are there already may lie in a folder of somebody else's.
+        if key == "results" and not os.access(existing, os.W_OK):
+            raise UserError(f"config: {key}: {existing} can't be written to: choose a folder that can")
 
 
 def _check_methods(config: Config) -> None:

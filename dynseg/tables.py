@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -124,8 +124,8 @@ class Reading:
 def markdown_table(reading: Reading) -> str:
     """Return the table pivoted for reading, as Markdown: relabelled predictions, raw labels, region measures."""
     parts = []
-    for title, measures in _sections(reading).items():
-        lines = _pivot(reading, measures, bold="**{}**", escape=lambda text: text.replace("|", "&#124;"))
+    for title, section in _sections(reading).items():
+        lines = _pivot(reading, section, bold="**{}**", escape=lambda text: text.replace("|", "&#124;"))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         padded = [
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -140,10 +140,10 @@ def markdown_table(reading: Reading) -> str:
 def latex_table(reading: Reading) -> str:
     """Return the table pivoted for reading, as LaTeX with booktabs rules; see `markdown_table`."""
     parts = []
-    for title, measures in _sections(reading).items():
-        rows = _pivot(reading, measures, bold="\\textbf{{{}}}", escape=_escape_latex)
+    for title, section in _sections(reading).items():
+        rows = _pivot(reading, section, bold="\\textbf{{{}}}", escape=_escape_latex)
         lines = [" & ".join(row) + r" \\" for row in rows]
-        columns = "l" + "r" * len(measures)
+        columns = "l" + "r" * len(section.measures)
         body = "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]])
         parts.append(f"% {title}\n{body}\n\\bottomrule\n\\end{{tabular}}\n")
     return "\n".join([*parts, f"% {_note(reading)}\n"])
@@ -177,8 +177,15 @@ def _measures(dataset: str, several_annotators: bool) -> dict[str, str]:
     return names | {f"{measure}_raw": f"raw_{name}" for measure, name in names.items()}
 
 
-def _sections(reading: Reading) -> dict[str, dict[str, str]]:
-    """Return the parts of a pivoted table: by title, the headings of the measures' columns."""
+class _Section(NamedTuple):
+    """A part of a pivoted table: the headings of its measures' columns, and whether its cells are intervals."""
+
+    measures: dict[str, str]
+    intervals: bool = False
+
+
+def _sections(reading: Reading) -> dict[str, _Section]:
+    """Return the parts of a pivoted table by title."""
     known = set(reading.table["measure"])
     overlap: dict[str, str] = {}
     regions: dict[str, str] = {}
@@ -187,18 +194,20 @@ def _sections(reading: Reading) -> dict[str, dict[str, str]]:
         regions |= {f"{dataset}_{name}": f"{label} {text}" for name, text in REGIONS.items()}
     raw = {f"{measure}_raw": heading for measure, heading in overlap.items()}
     sections = {
-        "Mean IoU, predictions relabelled by connected components": overlap,
-        "Mean IoU, raw labels": raw,
-        "Region measures, predictions relabelled by connected components": regions,
+        "Mean IoU, predictions relabelled by connected components": _Section(overlap),
+        "95 % intervals of these": _Section(overlap, intervals=True),
+        "Mean IoU, raw labels": _Section(raw),
+        "Region measures, predictions relabelled by connected components": _Section(regions),
     }
     return {
-        title: {measure: heading for measure, heading in measures.items() if measure in known}
-        for title, measures in sections.items()
+        title: section._replace(measures={name: text for name, text in section.measures.items() if name in known})
+        for title, section in sections.items()
     }
 
 
-def _pivot(reading: Reading, measures: Mapping[str, str], bold: str, escape: Callable[[str], str]) -> list[list[str]]:
+def _pivot(reading: Reading, section: _Section, bold: str, escape: Callable[[str], str]) -> list[list[str]]:
     """Return a line of headings, and a line of label and cells for each method."""
+    measures = section.measures
     lines = {(line["method"], line["measure"]): line for line in reading.table.to_dict("records")}
     best = {measure: _best_method(reading.table, measure) for measure in measures}
     alike = {
@@ -212,9 +221,13 @@ def _pivot(reading: Reading, measures: Mapping[str, str], bold: str, escape: Cal
         cells = []
         for measure in measures:
             line = lines.get((method, measure))
-            cells.append("–" if line is None else _cell(line, method == best[measure], bold))
-            if (measure, method, best[measure]) in alike:
-                cells[-1] += " ≈"
+            if line is None:
+                cells.append("–")
+            elif section.intervals:
+                cells.append(f"{_three_decimals(line['interval_low'])}–{_three_decimals(line['interval_high'])}")
+            else:
+                mark = " ≈" if (measure, method, best[measure]) in alike else ""
+                cells.append(_cell(line, method == best[measure], bold) + mark)
         rows.append([escape(label), *cells])
     return rows
 
@@ -230,7 +243,7 @@ def _cell(line: Mapping[Any, Any], is_best: bool, bold: str) -> str:
         text += f" ± {_three_decimals(line['standard_deviation'])}"
     text = bold.format(text) if is_best else text
     if not np.isnan(line["published"]):
-        text += f" ({_three_decimals(line['published'])}, {line['difference']:+.3f})"
+        text += f" ({_three_decimals(line['published'])}, {_signed(line['difference'])})"
     return text
 
 
@@ -245,12 +258,18 @@ def _note(reading: Reading) -> str:
     return (
         "Mean IoU: the largest IoU of every annotated segment, pooled over all images. In parentheses the published "
         "score and the difference from it; after ± the standard deviation over seeds. The best of a column is bold, "
-        f"and ≈ marks what a paired bootstrap over images doesn't tell from it. {' '.join(parts)}"
+        "and ≈ marks what a paired bootstrap over images doesn't tell from it. Intervals are of a bootstrap over "
+        f"images. {' '.join(parts)}"
     )
 
 
 def _three_decimals(score: float) -> str:
     return f"{score:.3f}"
+
+
+def _signed(difference: float) -> str:
+    text = f"{difference:+.3f}"
+    return text if float(text) else "0.000"
 
 
 def _escape_latex(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_annotated_ids, read_segments
+from dynseg.ground_truth import read_annotated_ids, read_attributes, read_segments
 from dynseg.label_maps import read_image_ids, read_labels
 from dynseg.scores import MEASURES, Connectivity, pool, pool_scales, score_scales, score_table
 from dynseg.statistics import bootstrap_intervals
@@ -60,7 +60,19 @@ def score_grid(
     return {point: score_table(of_point) for point, of_point in rows.items()}, score_table(best_rows)
 
 
-def grid_table(scores: Mapping[Point, pd.DataFrame], measure: str) -> pd.DataFrame:
+def tuning_images(ground_truth_file: str | Path) -> str:
+    """Return what a dataset's images are, to be named beside what is chosen on them: its kind and split, or archive.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read.
+    """
+    attributes = read_attributes(ground_truth_file)
+    return f"{attributes.get('kind', '')} {attributes.get('split') or Path(attributes.get('archive', '')).name}".strip()
+
+
+def grid_table(scores: Mapping[Point, pd.DataFrame], measure: str, chosen_on: str) -> pd.DataFrame:
     """Return the scores of a grid, one line a point, with the chosen one marked.
 
     Parameters
@@ -69,12 +81,14 @@ def grid_table(scores: Mapping[Point, pd.DataFrame], measure: str) -> pd.DataFra
         As `score_grid` returns them.
     measure : str
         What the best point is chosen by, as `dynseg.scores.pool` names it; the first one wins a tie.
+    chosen_on : str
+        What the images are, as `tuning_images` names them.
 
     Returns
     -------
     DataFrame
         The parameters; `all, fine, coarse, mean, covering, pri, voi`; `interval_low` and `interval_high`, the 95 %
-        interval of the measure by a bootstrap over images; `images`; `chosen` (bool).
+        interval of the measure by a bootstrap over images; `images`; `chosen_on`; `chosen` (bool).
 
     Raises
     ------
@@ -92,7 +106,15 @@ def grid_table(scores: Mapping[Point, pd.DataFrame], measure: str) -> pd.DataFra
         lines.append({**dict(point), **shown, **bounds, "images": pooled["images"], measure: pooled[measure]})
     table = pd.DataFrame(lines)
     best = table[measure].idxmin() if measure.endswith("voi") else table[measure].idxmax()
-    return table.assign(chosen=table.index == best)
+    return table.assign(chosen_on=chosen_on, chosen=table.index == best)
+
+
+def chosen_sentence(table: pd.DataFrame, parameters: Sequence[str], measure: str) -> str:
+    """Return the chosen point of a table as `grid_table` makes it, for people."""
+    (line,) = table[table["chosen"]].to_dict("records")
+    point = _text(tuple((name, float(line[name])) for name in parameters))
+    score = f"{measure} {line[measure]:.3f} ({line['interval_low']:.3f} to {line['interval_high']:.3f})"
+    return f"{point}: {score}, chosen on {line['chosen_on']}, {line['images']} images"
 
 
 def scale_table(scores: Mapping[Point, pd.DataFrame], best: pd.DataFrame) -> pd.DataFrame:

@@ -76,7 +76,22 @@ def test_markdown_is_pivoted_with_the_best_in_bold() -> None:
     assert "±" in rows[0]
     assert "Many: 6 images, 2 seeds." in text
     assert "One: 6 images, 1 seed." in text
-    assert text.count("## ") == 3
+    assert text.count("## ") == 4
+
+
+def test_every_score_of_the_reading_has_its_interval() -> None:
+    table = reading().table.set_index(["method", "measure"])
+    line = table.loc[("good", "many_all")]
+    intervals = markdown_table(reading()).split("## ")[2]
+    row = next(line for line in intervals.splitlines() if line.startswith("| Good"))
+    assert row.split("|")[2].strip() == f"{line['interval_low']:.3f}–{line['interval_high']:.3f}"
+
+
+def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
+    same = {("d", "a"): [scores(0, 1)]}
+    for shift in (1e-5, -1e-5):
+        table = long_table(same, {("a", "d"): pool(scores(0, 1))["all"] + shift})
+        assert ", 0.000)" in markdown_table(Reading(table, difference_table(same), {"d": "D"}, {"a": "A"}))
 
 
 def test_what_is_not_told_from_the_best_is_marked() -> None:
@@ -86,7 +101,7 @@ def test_what_is_not_told_from_the_best_is_marked() -> None:
 
 
 def test_the_smallest_variation_of_information_is_the_best() -> None:
-    regions = markdown_table(reading()).split("## ")[3]
+    regions = markdown_table(reading()).split("## ")[4]
     assert next(line for line in regions.splitlines() if line.startswith("| Good")).count("**") == 12
 
 

@@ -10,7 +10,7 @@ from dynseg.ground_truth import write_ground_truth
 from dynseg.label_maps import write_label_maps
 from dynseg.methods.result import Segmentation
 from dynseg.scores import pool, score_run
-from dynseg.tuning import Point, grid_table, scale_table, score_grid
+from dynseg.tuning import Point, chosen_sentence, grid_table, scale_table, score_grid, tuning_images
 
 
 @pytest.fixture
@@ -31,13 +31,27 @@ def grid(tmp_path: Path) -> tuple[dict[Point, list[Path]], Path]:
 
 def test_the_best_point_is_chosen_by_the_measure(grid: tuple[dict[Point, list[Path]], Path]) -> None:
     scores, _ = score_grid(*grid, connectivity=4)
-    table = grid_table(scores, "all").set_index("stripes")
+    table = grid_table(scores, "all", "stripes").set_index("stripes")
     expected = {values[0][1]: pool(score_run(files, grid[1]))["all"] for values, files in grid[0].items()}
     assert table["all"].to_dict() == pytest.approx(expected)
     assert table["chosen"].sum() == 1
     assert table["all"].idxmax() == table.index[table["chosen"]][0]
-    by_information = grid_table(scores, "voi")
+    by_information = grid_table(scores, "voi", "stripes")
     assert by_information["voi"].idxmin() == by_information.index[by_information["chosen"]][0]
+
+
+def test_what_is_chosen_names_the_images_that_it_was_chosen_on(
+    grid: tuple[dict[Point, list[Path]], Path], tmp_path: Path
+) -> None:
+    scores, _ = score_grid(*grid, connectivity=4)
+    write_ground_truth(tmp_path / "val.h5", [], {"kind": "bsd500", "split": "val", "archive": "BSR.tgz"})
+    write_ground_truth(tmp_path / "mine.h5", [], {"kind": "folder", "split": "", "archive": "some/pictures"})
+    assert tuning_images(tmp_path / "mine.h5") == "folder pictures"
+    table = grid_table(scores, "all", tuning_images(tmp_path / "val.h5"))
+    assert set(table["chosen_on"]) == {"bsd500 val"}
+    sentence = chosen_sentence(table, ["stripes"], "all")
+    assert sentence.startswith(f"stripes = {table.loc[table['chosen'], 'stripes'].item():g}: all ")
+    assert sentence.endswith("chosen on bsd500 val, 2 images")
 
 
 def test_each_image_may_have_its_own_scale(grid: tuple[dict[Point, list[Path]], Path]) -> None:
@@ -56,4 +70,4 @@ def test_what_is_missing_is_named(grid: tuple[dict[Point, list[Path]], Path], tm
         score_grid(files, ground_truth, connectivity=4)
     scores, _ = score_grid({point: files[point] for point in list(files)[:2]}, ground_truth, connectivity=4)
     with pytest.raises(UserError, match="'sharpness'"):
-        grid_table(scores, "sharpness")
+        grid_table(scores, "sharpness", "stripes")

@@ -1,5 +1,6 @@
 """`dynseg panel`: images, their ground truth and their label maps in one figure."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,6 +14,13 @@ import click
     multiple=True,
     required=True,
     help="Directory of a prepared dataset; give it once for each dataset.",
+)
+@click.option(
+    "--dataset-label",
+    "dataset_labels",
+    multiple=True,
+    metavar="DATASET=LABEL",
+    help="Name of a dataset above its columns, where there are several; by default that of its directory.",
 )
 @click.option(
     "--run",
@@ -46,6 +54,7 @@ import click
 @click.option("--output-pdf", type=click.Path(path_type=Path))
 def command(
     datasets: tuple[Path, ...],
+    dataset_labels: tuple[str, ...],
     runs: tuple[str, ...],
     images: tuple[str, ...],
     count: int,
@@ -63,9 +72,13 @@ def command(
 
     by_name = {path.name: path for path in datasets}
     label_maps = parse_runs(runs, list(by_name))
-    chosen = choose_images(by_name, images, count)
+    labels = dict(text.split("=", 1) for text in dataset_labels if "=" in text)
+    loaded = [
+        replace(load_panel_image(by_name[name], image_id, label_maps, ground_truth), dataset=labels.get(name, name))
+        for name, image_id in choose_images(by_name, images, count)
+    ]
     figure = draw_panel(
-        [load_panel_image(by_name[name], image_id, label_maps, ground_truth) for name, image_id in chosen],
+        loaded,
         list(label_maps),
         colours=colours,  # type: ignore[arg-type]
         images_as=images_as,  # type: ignore[arg-type]

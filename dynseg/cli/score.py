@@ -141,9 +141,14 @@ def _readable(scores: dict[str, Any], connectivity: Literal[4, 8] | None) -> str
                 table[heading]["labels as they are"] = scores[f"raw_{name}"]
     values = pd.DataFrame.from_dict(table, orient="index").to_string(float_format="{:.4f}".format, na_rep="")
     return (
-        f"{scores['images']:,} images, {scores['annotations']:,} annotations, {scores['segments']:,} segments"
+        f"{_counted(scores['images'], 'image')}, {_counted(scores['annotations'], 'annotation')},"
+        f" {_counted(scores['segments'], 'segment')}"
         f" (finest annotations {scores['fine_segments']:,}, coarsest {scores['coarse_segments']:,}); {title}\n{values}"
     )
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name}{'s' * (number != 1)}"
 
 
 def _as_object(scores: dict[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def command(
     from dynseg.figures.grid import draw_grid
     from dynseg.figures.style import save_figure
     from dynseg.scores import Connectivity
-    from dynseg.tuning import Point, grid_table, scale_table, score_grid
+    from dynseg.tuning import Point, chosen_sentence, grid_table, scale_table, score_grid, tuning_images
 
     image_ids = read_image_list(dataset_dir)
     points: dict[Point, list[Path]] = {}
@@ -58,9 +58,12 @@ def command(
         if not colon:
             raise UserError(f"--run {run} names no folder: write NAME=VALUE[,NAME=VALUE...]:FOLDER")
         points[point] = run_files(folder, image_ids, images_per_job)
-    scores, best = score_grid(points, dataset_dir / "ground_truth.h5", cast(Connectivity, int(connectivity)))
-    table = grid_table(scores, measure)
+    ground_truth = dataset_dir / "ground_truth.h5"
+    scores, best = score_grid(points, ground_truth, cast(Connectivity, int(connectivity)))
+    table = grid_table(scores, measure, tuning_images(ground_truth))
     for path, frame in ((output_csv, table), (output_scales, scale_table(scores, best))):
         with written_aside(path) as aside:
             frame.to_csv(aside, index=False)
-    save_figure(draw_grid(table, [name for name, _ in next(iter(points))], measure), output_png, output_pdf)
+    parameters = [name for name, _ in next(iter(points))]
+    save_figure(draw_grid(table, parameters, measure), output_png, output_pdf)
+    click.echo(f"{output_csv.stem}: {chosen_sentence(table, parameters, measure)}")

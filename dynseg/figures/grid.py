@@ -1,9 +1,14 @@
 """The scores of a grid of parameters as curves."""
 
-import pandas as pd
-from matplotlib.figure import Figure
+from itertools import cycle
 
-from dynseg.figures.style import ONE_COLUMN
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, figure_style, printable
 
 
 def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figure:
@@ -21,25 +26,54 @@ def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figur
     Returns
     -------
     Figure
-        With the 95 % interval as a band, and a ring around the chosen point.
+        With a ring around the chosen point, and the 95 % interval as a band along its curve: several bands would hide
+        each other.
     """
     axis = max(parameters, key=lambda name: table[name].nunique())
     others = [name for name in parameters if name != axis]
-    figure = Figure(figsize=(ONE_COLUMN, 0.75 * ONE_COLUMN), layout="constrained")
-    axes = figure.subplots()
-    for values, curve in table.groupby(others, sort=True) if others else [((), table)]:
-        curve = curve.sort_values(axis)
-        label = ", ".join(f"{name} = {value:g}" for name, value in zip(others, values, strict=True))
-        (line,) = axes.plot(curve[axis], curve[measure], marker=".", label=label or None)
-        axes.fill_between(
-            curve[axis], curve["interval_low"], curve["interval_high"], color=line.get_color(), alpha=0.15, linewidth=0
-        )
-    chosen = table[table["chosen"]]
-    axes.plot(chosen[axis], chosen[measure], "o", markersize=10, fillstyle="none", color="black")
-    if table[axis].max() > 20 * table[axis].min() > 0:
-        axes.set_xscale("log")
-    axes.set_xlabel(axis.replace("_", " "))
-    axes.set_ylabel(f"mIOU ({measure})" if measure in ("all", "fine", "coarse", "mean") else measure)
-    if others:
-        axes.legend(fontsize="small")
+    chosen = table[table["chosen"]].iloc[0]
+    with figure_style():
+        figure = Figure(figsize=(ONE_COLUMN, 2.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        styles = zip(cycle(LINE_COLOURS), cycle(MARKERS), strict=False)
+        curves = table.groupby(others, sort=True) if others else [((), table)]
+        for (values, curve), (colour, marker) in zip(curves, styles, strict=False):
+            curve = curve.sort_values(axis)
+            label = ", ".join(f"{value:g}" for value in values)
+            axes.plot(curve[axis], curve[measure], color=colour, marker=marker, markersize=3, label=label or None)
+            if curve["chosen"].any():
+                band = (curve["interval_low"], curve["interval_high"])
+                axes.fill_between(curve[axis], *band, color=colour, alpha=0.16, linewidth=0)
+        axes.plot(chosen[axis], chosen[measure], "o", markersize=9, fillstyle="none", color="black", linewidth=0.8)
+        values = sorted(table[axis].unique())
+        if values[-1] > 5 * values[0] > 0:
+            axes.set_xscale("log")
+        labelled = _apart(values, logarithmic=axes.get_xscale() == "log")
+        axes.xaxis.set_major_locator(FixedLocator(labelled))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_locator(FixedLocator([value for value in values if value not in labelled]))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(f"{_name(axis)}\n({printable(chosen['chosen_on'])}, {chosen['images']} images)")
+        axes.set_ylabel(f"mIOU ({measure})" if measure in ("all", "fine", "coarse", "mean") else _name(measure))
+        axes.grid(axis="y", color="0.9", linewidth=0.5)
+        axes.set_axisbelow(True)
+        if others:
+            title = ", ".join(map(_name, others))
+            figure.legend(loc="outside upper center", ncols=4, title=title, title_fontsize=6.5, columnspacing=1.2)
     return figure
+
+
+def _apart(values: list[float], logarithmic: bool) -> list[float]:
+    """Return those of some ascending values whose labels don't run into each other."""
+    places = np.log(values) if logarithmic else np.asarray(values)
+    spacing = 0.09 * (places[-1] - places[0])
+    kept = [0]
+    for number, place in enumerate(places):
+        if place - places[kept[-1]] > spacing:
+            kept.append(number)
+    return [values[number] for number in kept]
+
+
+def _name(parameter: str) -> str:
+    return "μ" if parameter == "mu" else printable(parameter.replace("_", " "))

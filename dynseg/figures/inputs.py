@@ -32,7 +32,9 @@ def locate_label_maps(sources: Iterable[Path]) -> dict[str, Path]:
     for source in sources:
         files = [source]
         if source.is_dir():
-            files = sorted(source.glob("*.h5"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+            # What a job that was cut off has left behind begins with a dot.
+            whole = [file for file in source.glob("*.h5") if not file.name.startswith(".")]
+            files = sorted(whole, key=lambda file: (file.stat().st_mtime_ns, file.name))
         if not files:
             raise UserError(f"{source} holds no label map file (*.h5): segment the dataset first")
         found = {image_id: file for file in files for image_id in read_image_ids(file)}

@@ -1,5 +1,6 @@
 """Panels of images and label maps: the paper's figures 2, 3 and 4."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,11 +36,14 @@ class PanelImage:
         One annotation; 0 is void.
     label_maps : sequence of ndarray, (H, W), integer, or None
         One label map a method, None where there is none.
+    dataset : str
+        Name of its dataset, which stands above its columns where a panel shows several.
     """
 
     photograph: NDArray[np.uint8]
     ground_truth: NDArray[np.integer] | None
     label_maps: Sequence[NDArray[np.integer] | None]
+    dataset: str = ""
 
 
 def draw_panel(
@@ -69,7 +73,7 @@ def draw_panel(
     Returns
     -------
     Figure
-        No title; labels name the methods.
+        No title; labels name the methods and, above columns of several, the datasets.
     """
     annotated = any(image.ground_truth is not None for image in images)
     labels = ["Image", *(["Ground truth"] if annotated else []), *map(printable, methods)]
@@ -77,7 +81,7 @@ def draw_panel(
     if images_as == "rows":
         boxes, size, captions = _images_as_rows(aspects, labels, width)
     else:
-        boxes, size, captions = _images_as_columns(aspects, labels, width)
+        boxes, size, captions = _images_as_columns(aspects, labels, [image.dataset for image in images], width)
 
     with figure_style():
         figure = Figure(figsize=size)
@@ -131,28 +135,43 @@ def _images_as_rows(
 
 
 def _images_as_columns(
-    aspects: NDArray[np.float64], labels: Sequence[str], width: float
+    aspects: NDArray[np.float64], labels: Sequence[str], datasets: Sequence[str], width: float
 ) -> tuple[_Boxes, tuple[float, float], _Captions]:
     """Tiles of equal height, so that portraits and landscapes fill the width together."""
     wrapped, font_size = _fit_words(labels, max(0.6, width / 8))
     margin = max(_text_width(line, font_size) for text in wrapped for line in text.split("\n")) + 0.08
-    gaps = _GAP * (len(aspects) - 1)
+    # Datasets stand a little apart.
+    gaps = [_GAP if one == other else 4 * _GAP for one, other in itertools.pairwise(datasets)]
     rows = len(labels)
-    tile_height = min((width - margin - gaps) / aspects.sum(), (PAGE_HEIGHT - _GAP * (rows - 1)) / rows)
+    head = _LINE_HEIGHT + 0.03 if len(set(datasets)) > 1 else 0.0
+    tile_height = min((width - margin - sum(gaps)) / aspects.sum(), (PAGE_HEIGHT - head - _GAP * (rows - 1)) / rows)
     tile_height = min(tile_height, width / 3)
-    width = margin + gaps + tile_height * aspects.sum()
-    height = rows * tile_height + _GAP * (rows - 1)
+    width = margin + sum(gaps) + tile_height * aspects.sum()
+    height = head + rows * tile_height + _GAP * (rows - 1)
 
-    bottoms = [height - (n + 1) * tile_height - n * _GAP for n in range(rows)]
+    bottoms = [height - head - (n + 1) * tile_height - n * _GAP for n in range(rows)]
     boxes, left = [], margin
-    for aspect in aspects:
+    for aspect, gap in zip(aspects, [*gaps, 0.0], strict=True):
         boxes.append([(left, bottom, tile_height * aspect, tile_height) for bottom in bottoms])
-        left += tile_height * aspect + _GAP
+        left += tile_height * aspect + gap
     captions = [
         (margin - 0.06, bottom + tile_height / 2, text, font_size, "right", "center")
         for bottom, text in zip(bottoms, wrapped, strict=True)
     ]
+    if head:
+        captions += _dataset_captions(datasets, boxes, height - head + 0.03)
     return boxes, (width, height), captions
+
+
+def _dataset_captions(datasets: Sequence[str], boxes: _Boxes, bottom: float) -> _Captions:
+    """Name each dataset once, over the middle of its neighbouring columns."""
+    captions: _Captions = []
+    for dataset, group in itertools.groupby(zip(datasets, boxes, strict=True), key=lambda pair: pair[0]):
+        columns = [column[0] for _, column in group]
+        left, right = columns[0][0], columns[-1][0] + columns[-1][2]
+        ((text,), font_size) = _fit_words([printable(dataset)], right - left)
+        captions.append(((left + right) / 2, bottom, text.replace("\n", " "), font_size, "center", "bottom"))
+    return captions
 
 
 def _tiles(

@@ -37,7 +37,7 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
     Parameters
     ----------
     folder : Path
-        The workflow's `results`: datasets, label maps, scores, tables/table1.csv, figures/*/*.png and, where there
+        The workflow's `results`: datasets, label maps, scores, tables/*.csv, figures/*/*.png and, where there
         are any, Snakemake's benchmarks/STAGE/.
     config : mapping
         The resolved configuration, shown in the report; says which datasets and methods are shown, and under which
@@ -67,7 +67,7 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
         style=Markup(_resource("report.css")),
         script=Markup(_resource("report.js")),
         results=results,
-        tables=score_tables(_read_table(results), results.datasets, results.methods),
+        tables=score_tables(_read_table(results), _read_differences(results), results.datasets, results.methods),
         figures=_figures(folder, config),
         facts=facts,
         versions=_versions(facts),
@@ -108,6 +108,17 @@ def _read_table(results: Results) -> pd.DataFrame:
         return table[[*columns, *(column for column in table if column not in columns)]]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} isn't a results table in long form: make the table again") from error
+
+
+def _read_differences(results: Results) -> pd.DataFrame:
+    path = results.folder / "tables" / "differences.csv"
+    columns = ["dataset", "measure", "method", "other", "distinguishable"]
+    if not path.exists():
+        return pd.DataFrame(columns=columns)
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(columns[:4], str))[columns]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} isn't a table of differences: make the table again") from error
 
 
 def _figures(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What the report's gallery shows of each image."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from dynseg.report.results import Results, Run
 
 LONGEST_SIDE = 360
 SHORTEST_LONGEST_SIDE = 96
-# Characters of all pictures together; the page has to stay below 60 MB.
-PICTURE_BUDGET = 48_000_000
+# Characters of all pictures and histories together; the page has to stay below 60 MB.
+GALLERY_BUDGET = 50_000_000
 _SAMPLE = 12
 _HISTORY_POINTS = 80
-_CURVES = ("iteration", "label_count", "weight", "similarity_loss", "continuity_loss")
+_CURVES = ("iteration", "label_count", "weight", "similarity_loss", "continuity_loss", "mutual_information_loss")
 
 
 def gallery_index(results: Results) -> dict[str, Any]:
@@ -31,9 +32,10 @@ def gallery_index(results: Results) -> dict[str, Any]:
     Returns
     -------
     dict
-        `datasets` and `methods`, lists of {id, label}; `images`, a list of {id, title, dataset (index), segments (per
-        annotator), scores}. `scores` has an entry a method: None, or the score of the image (its best IoUs pooled
-        over all annotators' segments), the score per annotator and the number of predicted segments.
+        `datasets` and `methods`, lists of {id, label}; `first_method`, the place of the first one that isn't the blank
+        image; `images`, a list of {id, title, dataset (index), segments (per annotator), scores}. `scores` has an entry
+        a method: None, or the score of the image (its best IoUs pooled over all annotators' segments), the score per
+        annotator and the number of predicted segments.
     """
     images = []
     for number, (dataset, ids) in enumerate(results.images.items()):
@@ -55,6 +57,7 @@ def gallery_index(results: Results) -> dict[str, Any]:
     return {
         "datasets": [{"id": name, "label": label} for name, label in results.datasets.items()],
         "methods": [{"id": name, "label": label} for name, label in results.methods.items()],
+        "first_method": next((place for place, name in enumerate(results.methods) if name not in results.blank), 0),
         "images": images,
     }
 
@@ -78,16 +81,17 @@ def gallery_pictures(results: Results) -> Iterator[dict[str, Any]]:
 def _affordable_side(results: Results, places: list[tuple[str, str]]) -> int:
     sample = places[:: max(1, -(-len(places) // _SAMPLE))]
     used = [_characters(_image_pictures(results, *place, LONGEST_SIDE)) for place in sample]
-    expected = sum(used) / max(1, len(used)) * len(places)
-    if expected <= PICTURE_BUDGET:
+    pictures, histories = (sum(counts) / max(1, len(used)) * len(places) for counts in zip(*used, strict=True))
+    if pictures + histories <= GALLERY_BUDGET:
         return LONGEST_SIDE
     # The size of a compressed label map grows more slowly than its area; the area's root errs on the safe side.
-    return max(SHORTEST_LONGEST_SIDE, int(LONGEST_SIDE * (PICTURE_BUDGET / expected)))
+    return max(SHORTEST_LONGEST_SIDE, int(LONGEST_SIDE * (GALLERY_BUDGET - histories) / pictures))
 
 
-def _characters(pictures: dict[str, Any]) -> int:
-    texts = [pictures["photograph"], *pictures["annotations"], *filter(None, pictures["label_maps"])]
-    return sum(map(len, texts))
+def _characters(entry: dict[str, Any]) -> tuple[int, int]:
+    """Count the characters of an image's pictures, which shrink with their side, and of its histories."""
+    texts = [entry["photograph"], *entry["annotations"], *filter(None, entry["label_maps"])]
+    return sum(map(len, texts)), len(json.dumps(entry["histories"], separators=(",", ":")))
 
 
 def _image_pictures(results: Results, dataset: str, image_id: str, longest_side: int) -> dict[str, Any]:

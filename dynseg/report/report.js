@@ -15,6 +15,7 @@ const CURVES = [
   ["weight", "Weight of the continuity loss"],
   ["similarity_loss", "Similarity loss"],
   ["continuity_loss", "Continuity loss"],
+  ["mutual_information_loss", "Mutual information loss"],
 ];
 
 index.images.forEach((image, number) => { image.number = number; });
@@ -37,7 +38,10 @@ function picturesOf(image) {
 const mapSource = (data) => `data:image/png;base64,${data}`;
 const photographSource = (data) => `data:image/webp;base64,${data}`;
 const scoreOf = (image, method) => image.scores[method]?.score ?? null;
-const formatScore = (score) => (score === null ? "no score" : score.toFixed(3));
+// Where nothing is scored, nobody misses a score.
+const scored = index.images.some((image) => image.scores.some((score) => score !== null));
+const noScore = scored ? "no score" : "";
+const formatScore = (score) => (score === null ? noScore : score.toFixed(3));
 const formatDifference = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 
 function differenceOf(image, method, other) {
@@ -67,7 +71,8 @@ function sortKey(image) {
 function listImages() {
   const other = comparedMethod();
   for (const option of sortChoice.options) {
-    option.disabled = other === null && (option.value === "loss" || option.value === "gain");
+    const compares = option.value === "loss" || option.value === "gain";
+    option.disabled = option.value !== "name" && (!scored || (compares && other === null));
   }
   if (sortChoice.selectedOptions[0].disabled) sortChoice.value = "name";
   const dataset = datasetChoice.value;
@@ -88,7 +93,7 @@ function makeCard(image) {
   let score = formatScore(scoreOf(image, method));
   if (other !== null) {
     const difference = differenceOf(image, method, other);
-    score = difference === null ? "no score" : `${score} (${formatDifference(difference)})`;
+    score = difference === null ? noScore : `${score} (${formatDifference(difference)})`;
   }
   const name = make("span", { className: "name" }, make("span", { textContent: image.title, title: image.title }),
     make("span", { textContent: score }));
@@ -139,7 +144,7 @@ function showImage(image) {
 
   element("label-maps").replaceChildren(...index.methods.map((method, number) => {
     const score = image.scores[number];
-    const line = score ? `${formatScore(score.score)}, ${score.predicted} segments` : "no score";
+    const line = score ? `${formatScore(score.score)}, ${score.predicted} segments` : noScore;
     return mapButton("method", number, pictures.label_maps[number], method.label, line);
   }));
   element("annotations").replaceChildren(...pictures.annotations.map((data, number) => {
@@ -262,6 +267,7 @@ index.methods.forEach((method, number) => {
   methodChoice.append(make("option", { value: number, textContent: method.label }));
   otherChoice.append(make("option", { value: number, textContent: method.label }));
 });
+methodChoice.value = String(index.first_method);
 index.datasets.forEach((dataset, number) => {
   datasetChoice.append(make("option", { value: number, textContent: dataset.label }));
 });

@@ -43,6 +43,8 @@ class Results:
         The tree itself.
     datasets, methods : dict of str to str
         Labels by id, in the order of the report.
+    blank : set of str
+        Ids of the methods that are the blank image.
     images : dict of str to list of str
         Image ids by dataset.
     runs : dict of (str, str) to Run
@@ -52,6 +54,7 @@ class Results:
     folder: Path
     datasets: dict[str, str]
     methods: dict[str, str]
+    blank: set[str]
     images: dict[str, list[str]]
     runs: dict[tuple[str, str], Run]
 
@@ -96,7 +99,9 @@ def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
                 )
                 scores = folder / "scores" / dataset / method / f"{seed}.csv"
                 runs[dataset, method] = Run(label_maps, read_scores(scores) if scores.exists() else pd.DataFrame())
-    return Results(folder, datasets, methods, images, runs)
+    entries = (config.get("methods") or {}).items()
+    blank = {name for name, entry in entries if isinstance(entry, Mapping) and entry.get("method") == "blank"}
+    return Results(folder, datasets, methods, blank, images, runs)
 
 
 def segmentation_facts(results: Results) -> list[dict[str, Any]]:

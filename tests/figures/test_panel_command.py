@@ -103,3 +103,11 @@ def test_an_image_in_two_files_is_refused(results: Path, tmp_path: Path) -> None
             *("--dataset-dir", results / "datasets/mosaic", "--output-png", tmp_path / "panel.png"),
             *("--run", f"FSF={folder},{folder / '0.h5'}"),
         )
+
+
+def test_what_a_job_that_was_cut_off_has_left_is_no_label_map_file(results: Path, tmp_path: Path) -> None:
+    whole = run_option(results, "mosaic", "fsf-15")
+    for file in whole.glob("*.h5"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / ".0.h5x.part.h5").write_bytes(b"the beginning")
+    assert locate_label_maps([tmp_path]).keys() == locate_label_maps([whole]).keys()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import matplotlib.font_manager
 import numpy as np
 import pytest
@@ -53,6 +55,17 @@ def test_as_columns_portraits_and_landscapes_have_the_same_height() -> None:
     photograph, truth = figure.axes[0].get_position(), figure.axes[1].get_position()
     assert photograph.x0 == truth.x0
     assert photograph.y0 > truth.y1
+
+
+def test_columns_of_several_datasets_are_named_by_them() -> None:
+    images = [replace(panel_image(), dataset=name) for name in ("BSD500", "BSD500", "iCoseg")]
+    figure = draw_panel(images, ["a", "b"], images_as="columns")
+    named = {text.get_text(): text.get_position() for text in figure.texts}
+    first, second, third = (figure.axes[4 * n].get_position() for n in range(3))
+    assert first.x0 < named["BSD500"][0] < second.x1
+    assert third.x0 < named["iCoseg"][0] < third.x1
+    assert first.y1 < named["BSD500"][1] < 1
+    assert "iCoseg" not in [text.get_text() for text in draw_panel(images[2:], ["a", "b"], images_as="columns").texts]
 
 
 @pytest.mark.parametrize("images_as", ["rows", "columns"])

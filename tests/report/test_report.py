@@ -182,7 +182,7 @@ def test_the_same_results_give_the_same_bytes(results: Path, tmp_path: Path) -> 
 
 
 def test_pictures_shrink_where_there_are_too_many(results: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(gallery, "PICTURE_BUDGET", 10)
+    monkeypatch.setattr(gallery, "GALLERY_BUDGET", 10)
     monkeypatch.setattr(gallery, "SHORTEST_LONGEST_SIDE", 36)
     pictures = page_of(results, tmp_path).data("pictures")
     assert {tuple(picture["size"]) for picture in pictures} == {(36, 24)}
@@ -228,3 +228,9 @@ def test_what_is_wrong_is_named(results: Path, tmp_path: Path, damage: str) -> N
         )
     assert str(expected) in str(caught.value)
     assert (tmp_path / "report.html").read_text() == "earlier"
+
+
+def test_the_gallery_begins_with_a_method_that_does_something(results: Path, tmp_path: Path) -> None:
+    methods = {"scf-50": {"method": "blank"}, "fsf-15": {"method": "cnn"}}
+    (index,) = page_of(results, tmp_path, {"methods": methods}).data("index")
+    assert index["methods"][index["first_method"]]["id"] == "fsf-15"

@@ -1,6 +1,5 @@
 """The workflow as a whole: what a user types, and what a user gets wrong."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -33,6 +32,16 @@ def test_odd_names_and_batches_go_through_every_rule(tmp_path: Path) -> None:
     assert "FSF, μ′ = q′/15 & 'more' {x} $(touch pwned)" in table
     assert "6 images" in table
     assert not (tmp_path / "pwned").exists()
+
+
+def test_pictures_alone_end_with_panels_and_a_report(tmp_path: Path) -> None:
+    pictures = write_dataset(tmp_path / "data", ["a", "b"])
+    del pictures["annotations"]
+    workflow = Workflow(tmp_path, {"datasets": {"pictures": pictures}, "methods": {"graph": {"method": "graph_based"}}})
+    workflow.run()
+    assert (tmp_path / "results/figures/panels/pictures.png").exists()
+    assert "2 images of pictures" in (tmp_path / "results/report.html").read_text(encoding="utf-8")
+    assert "Nothing to be done" in workflow.run("--dry-run")
 
 
 @pytest.mark.parametrize(
@@ -68,9 +77,11 @@ def test_a_failing_job_says_why_and_leaves_the_rest(finished: Workflow, tmp_path
     assert not (tmp_path / "results/datasets/broken/images.txt").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_results_that_cannot_be_written_are_one_sentence(finished: Workflow, tmp_path: Path) -> None:
-    (tmp_path / "results").mkdir(mode=0o500)
-    result = Workflow(tmp_path, finished.config).snakemake()
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    result = Workflow(tmp_path, {**finished.config, "results": "file/results"}).snakemake()
+    output = result.stdout + result.stderr
     assert result.returncode != 0
-    assert "Traceback" not in result.stdout + result.stderr
+    assert "config: results: file/results can't be a folder" in output
+    assert "Traceback" not in output
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "not a folder"

@@ -63,6 +63,9 @@ USES_GPU = config["device"] == "cuda" or (
     config["device"] == "auto" and gpu_is_visible()
 )
 SCORED = plan.scored_datasets(config)
+# Pictures alone have nothing to put into a table.
+READING_TABLES = expand(TABLE, format=["csv", "md", "tex"]) if SCORED else []
+COMPARED_TABLES = [TABLE.format(format="csv"), DIFFERENCES] if SCORED else []
 
 
 wildcard_constraints:

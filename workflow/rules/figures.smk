@@ -22,6 +22,10 @@ rule panel:
             f"--dataset-dir={DATASET.format(dataset=dataset)}"
             for dataset in panel_images(wildcards)
         ],
+        dataset_labels=lambda wildcards: [
+            f"--dataset-label={dataset}={plan.dataset_label(config, dataset)}"
+            for dataset in panel_images(wildcards)
+        ],
         runs=lambda wildcards: [
             f"--run={name}={','.join(files)}"
             for name, files in panel_runs(wildcards).items()
@@ -41,8 +45,8 @@ rule panel:
         width=lambda wildcards: config["panels"][wildcards.figure]["width"],
         code=code_version("dynseg.figures.panels", "dynseg.figures.inputs"),
     shell:
-        "python -m dynseg panel {params.datasets:q} {params.runs:q} {params.images:q} {params.ground_truth}"
-        " --colours {params.colours} --images-as {params.images_as} --width {params.width}"
+        "python -m dynseg panel {params.datasets:q} {params.dataset_labels:q} {params.runs:q} {params.images:q}"
+        " {params.ground_truth} --colours {params.colours} --images-as {params.images_as} --width {params.width}"
         " --output-png {output.png:q} --output-pdf {output.pdf:q} 2> {log:q}"
 
 

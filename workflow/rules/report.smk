@@ -15,7 +15,7 @@ rule record_config:
 rule report:
     input:
         config=RECORDED_CONFIG,
-        table=TABLE.format(format="csv"),
+        tables=COMPARED_TABLES,
         figures=every_figure(["png"]),
         label_maps=every_label_map,
         ground_truth=expand(GROUND_TRUTH, dataset=config["datasets"]),
