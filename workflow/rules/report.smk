@@ -9,7 +9,7 @@ rule record_config:
     params:
         text=lambda wildcards: plan.recorded(config),
     shell:
-        "printf '%s\\n' {params.text:q} > {output:q} 2> {log:q}"
+        "{{ printf '%s\\n' {params.text:q} > {output:q}.part && mv {output:q}.part {output:q}; }} 2> {log:q}"
 
 
 rule report:
