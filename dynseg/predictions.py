@@ -386,8 +386,9 @@ def _read_npy(file: Path) -> NDArray:
     try:
         # Mapped, a declared size costs no memory before it is found to be wrong.
         return np.array(np.lib.format.open_memmap(file, mode="r"))
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{file} can't be read as a NumPy array ({error}): save it with numpy.save") from error
+    except Exception as error:
+        # The reader of headers raises almost anything on broken input.
+        raise UserError(f"{file} can't be read as a NumPy array ({error!r}): save it with numpy.save") from error
 
 
 def _read_hdf5(prediction: Prediction) -> NDArray:

@@ -1,0 +1,177 @@
+"""The plug is pulled at random moments: kill -9 of jobs, of Snakemake and of both, and the same command again."""
+
+import contextlib
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import pytest
+from PIL import Image
+from small_workflow import Workflow, write_dataset
+
+KILLS = 50
+# Our lock and Snakemake's mark of a folder's time.
+KEPT_HIDDEN = {".lock", ".snakemake_timestamp"}
+SEED = int(os.environ.get("DYNSEG_KILL_SEED", "0"))
+
+
+class Run:
+    """One start of the workflow; its output goes to the end of a file."""
+
+    def __init__(self, workflow: Workflow, said: Path) -> None:
+        # A session of its own makes every job findable, also after its parent is gone.
+        with said.open("a") as output:
+            self.process = subprocess.Popen(
+                workflow.command(), cwd=workflow.directory, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def jobs(self) -> list[int]:
+        """The processes of the session other than Snakemake."""
+        return [pid for pid, session in sessions() if session == self.process.pid and pid != self.process.pid]
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+
+def sessions() -> Iterator[tuple[int, int]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                # A zombie is dead already.
+                if fields[0] != "Z":
+                    yield int(entry.name), int(fields[3])
+
+
+def kill(pids: list[int]) -> int:
+    killed = 0
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+    return killed
+
+
+def assert_whole(results: Path) -> None:
+    """Everything under a final name can be read to its end; hidden names are what is being written."""
+    for path in results.rglob("*"):
+        parts = path.relative_to(results).parts
+        # Snakemake writes benchmarks, and a job its log while it runs.
+        if path.is_file() and parts[0] not in ("logs", "benchmarks") and not any(part[0] == "." for part in parts):
+            assert READS[path.suffix](path), path
+
+
+def reads_hdf5(path: Path) -> bool:
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: item[()] if isinstance(item, h5py.Dataset) else None)
+    return True
+
+
+def reads_image(path: Path) -> bool:
+    with Image.open(path) as image:
+        image.load()
+    return True
+
+
+def reads_table(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8")
+    return text.endswith("\n") and len({len(row) for row in csv.reader(text.splitlines())}) == 1
+
+
+def ends_with(end: str) -> Callable[[Path], bool]:
+    return lambda path: path.read_bytes().rstrip().endswith(end.encode())
+
+
+READS: dict[str, Callable[[Path], bool]] = {
+    ".h5": reads_hdf5,
+    ".png": reads_image,
+    ".csv": reads_table,
+    ".json": lambda path: bool(json.loads(path.read_text(encoding="utf-8"))),
+    ".html": ends_with("</html>"),
+    ".pdf": ends_with("%%EOF"),
+    ".tex": ends_with("}"),
+    ".md": lambda path: path.stat().st_size > 0,
+    ".txt": lambda path: path.read_text(encoding="utf-8").endswith("\n"),
+    ".part": lambda path: True,
+}
+
+
+def results_of(workflow: Workflow) -> dict[str, bytes]:
+    """The files that must be the same whatever happened on the way."""
+    folder = workflow.directory / "results"
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for part in ("tables", "scores", "datasets")
+        for path in sorted((folder / part).rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def disturb(run: Run, seconds: float, rng: random.Random) -> Iterator[str]:
+    """Kill at random moments of a run that takes so long; yield what was killed, once it is dead."""
+    start = time.monotonic()
+    for moment in sorted(rng.uniform(0, seconds) for _ in range(rng.randint(1, 4))):
+        victim = rng.choice(["a job", "a job", "Snakemake", "both"])
+        while run.is_running() and (time.monotonic() < start + moment or (victim == "a job" and not run.jobs())):
+            time.sleep(0.01)
+        if not run.is_running():
+            return
+        jobs = run.jobs()
+        if victim == "a job":
+            # Its shell, its Python, or both; perhaps those of two jobs.
+            if kill(rng.sample(jobs, rng.randint(1, len(jobs))) if jobs else []):
+                yield victim
+            continue
+        kill([run.process.pid, *(jobs if victim == "both" else [])])
+        run.process.wait()
+        yield victim
+        return
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_by_kills_at_random_moments(tmp_path: Path) -> None:
+    config = {
+        "datasets": {"small": write_dataset(tmp_path / "data", ["a", "b", "c", "d", "e", "f"])},
+        "methods": {"blank": {"method": "blank"}, "fsf-15": {"scheme": "fsf", "mu": 15}},
+        "training": {"components": 1, "channels": 8, "iterations": 3},
+        "images_per_job": 3,
+        "device": "cpu",
+    }
+    for name in ("calm", "killed"):
+        (tmp_path / name).mkdir()
+    calm, killed = Workflow(tmp_path / "calm", config), Workflow(tmp_path / "killed", config)
+    start = time.monotonic()
+    calm.run()
+    seconds = time.monotonic() - start
+    expected = results_of(calm)
+
+    rng = random.Random(SEED)
+    kills: Counter[str] = Counter()
+    said = tmp_path / "said.txt"
+    while kills.total() < KILLS:
+        run = Run(killed, said)
+        for victim in disturb(run, seconds, rng):
+            kills[victim] += 1
+            assert_whole(killed.directory / "results")
+        finished = run.process.wait() == 0
+        print(f"{time.monotonic() - start:.0f} s: {dict(kills)}{', finished' * finished}", flush=True)
+        if finished:
+            assert results_of(killed) == expected
+            shutil.rmtree(killed.directory / "results")
+            shutil.rmtree(killed.directory / ".snakemake")
+
+    killed.run()
+    assert results_of(killed) == expected
+    assert_whole(killed.directory / "results")
+    assert "Traceback" not in said.read_text(encoding="utf-8")
+    left = [path for path in (killed.directory / "results").rglob(".*") if path.name not in KEPT_HIDDEN]
+    assert left == []
