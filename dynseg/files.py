@@ -39,6 +39,9 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         aside.chmod(0o666 & ~umask)
+        # Else a power failure could leave an empty file under the final name.
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
         raise _cannot_write(path, error) from error

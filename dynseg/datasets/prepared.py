@@ -242,8 +242,12 @@ def _annotations(images: Path, examples: Iterable[Example], ids: list[str]) -> I
 
 
 def _store(path: Path, example: Example) -> None:
-    with path.open("xb") as file:
-        file.write(example.content)
+    try:
+        with path.open("xb") as file:
+            file.write(example.content)
+    except FileExistsError as error:
+        # Not on Linux, where upper and lower case are different names.
+        raise UserError(f"{example.source} has the name of another image on this file system: rename it") from error
     # Later steps rerun by the time of change, and an unchanged image mustn't make them; a clock may be wrong.
     modified = min(max(example.modified, 0), time.time())
     os.utime(path, (modified, modified))
