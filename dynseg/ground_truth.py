@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.files import written_aside
-from dynseg.hdf5 import member, opened_hdf5, read_array, written_hdf5
+from dynseg.hdf5 import member, names, opened_hdf5, read_array, written_hdf5
 
 _ADVICE = "prepare the dataset again"
 
@@ -81,7 +81,7 @@ def read_annotated_ids(path: str | Path) -> list[str]:
         If the file can't be read.
     """
     with _opened(path) as file:
-        return sorted(file)
+        return names(file)
 
 
 def read_segments(path: str | Path, image_id: str) -> NDArray[np.unsignedinteger]:

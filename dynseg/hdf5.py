@@ -59,13 +59,21 @@ def opened_hdf5(path: str | Path, kind: str, advice: str) -> Iterator[h5py.File]
         raise UserError(f"{path} isn't a whole HDF5 file of {kind} ({error}): {advice}") from error
 
 
+def names(group: h5py.Group) -> list[str]:
+    """Return the names of a group's members, sorted, without those that aren't UTF-8."""
+    return sorted(name for name in group if isinstance(name, str))
+
+
 def member(parent: h5py.Group, name: str, kind: type) -> h5py.Group | h5py.Dataset | None:
     """Return a group or dataset that lies in the file itself; None if there is none of this kind.
 
     Links are not followed: a soft one may lead in circles, an external one to any file of the machine.
     """
-    # h5py takes "a/b" for a path.
-    if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
+    try:
+        if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
+            return None
+    except TypeError:
+        # A kind of link that h5py doesn't know.
         return None
     found = parent[name]
     return found if isinstance(found, kind) else None

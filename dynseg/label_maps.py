@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.files import written_aside
-from dynseg.hdf5 import member, opened_hdf5, read_array, written_hdf5
+from dynseg.hdf5 import member, names, opened_hdf5, read_array, written_hdf5
 from dynseg.methods.result import Segmentation
 
 _ADVICE = "delete it and run the job that makes it again"
@@ -53,7 +53,7 @@ def write_label_maps(
 def read_image_ids(path: str | Path) -> list[str]:
     """Return the ids of the images in a label map file, sorted."""
     with _opened(path) as file:
-        return sorted(file)
+        return names(file)
 
 
 def read_labels(path: str | Path, image_id: str) -> NDArray[np.unsignedinteger]:
@@ -133,5 +133,5 @@ def _history(group: h5py.Group) -> dict[str, NDArray]:
     history = member(group, "history", h5py.Group)
     if history is None:
         raise ValueError(f"{group.name} has no history")
-    found = {name: member(history, name, h5py.Dataset) for name in history}
+    found = {name: member(history, name, h5py.Dataset) for name in names(history)}
     return {name: read_array(values, dimensions=1) for name, values in found.items() if values is not None}

@@ -24,7 +24,7 @@ FIGURE_SECTIONS = ("panels", "sensitivity", "dynamics", "scatter")
 # The id of the dataset that parameters are chosen on.
 TUNING_DATASET = "tuning"
 
-ID_PATTERN = r"[A-Za-z0-9._-]+"
+ID_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 
 # Options of a method's entry that aren't parameters of the method.
 ENTRY_KEYS = ("method", "published", "label", "images_per_job")

@@ -16,7 +16,7 @@ from dynseg.datasets.mat_files import read_mat_annotations, read_mat_contour_map
 from dynseg.datasets.prepared import numbered_segments
 from dynseg.errors import UserError
 from dynseg.ground_truth import read_annotated_ids, read_segments
-from dynseg.hdf5 import member, opened_hdf5, read_array
+from dynseg.hdf5 import member, names, opened_hdf5, read_array
 from dynseg.images import read_label_image
 from dynseg.metrics.contingency import check_labels, count_labels
 
@@ -303,7 +303,7 @@ def _images_of_hdf5(file: Path) -> dict[str, str]:
     """Map the image ids of an HDF5 file to the names of their label maps inside it."""
     images = {}
     with opened_hdf5(file, "label maps", "give a whole one") as opened:
-        for image_id in opened:
+        for image_id in names(opened):
             if member(opened, image_id, h5py.Dataset):
                 images[image_id] = image_id
             elif (group := member(opened, image_id, h5py.Group)) and member(group, "labels", h5py.Dataset):

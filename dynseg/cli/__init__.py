@@ -59,5 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         main_group(args=arguments, prog_name="dynseg")
     except UserError as error:
-        click.echo(f"dynseg: {error}", err=True)
+        try:
+            click.echo(f"dynseg: {error}", err=True)
+        except OSError:
+            # The log that standard error goes to may lie on the disk that is full.
+            click.echo(f"dynseg: {error}")
         sys.exit(1)

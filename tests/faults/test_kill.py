@@ -97,8 +97,8 @@ def results_of(workflow: Workflow) -> dict[str, bytes]:
 def disturb(run: Run, seconds: float, rng: random.Random) -> Iterator[str]:
     """Kill at random moments of a run that takes so long; yield what was killed, once it is dead."""
     start = time.monotonic()
-    for moment in sorted(rng.uniform(0, seconds) for _ in range(rng.randint(1, 4))):
-        victim = rng.choice(["a job", "a job", "Snakemake", "both"])
+    for moment in sorted(rng.uniform(0, seconds) for _ in range(rng.randint(3, 8))):
+        victim = rng.choice([*["a job"] * 4, "Snakemake", "both"])
         while run.is_running() and (time.monotonic() < start + moment or (victim == "a job" and not run.jobs())):
             time.sleep(0.01)
         if not run.is_running():

@@ -35,4 +35,4 @@ rule report:
         code=code_version("dynseg.report.build"),
     shell:
         "python -m dynseg report --results {params.directory:q} --config {input.config:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output:q} 2> {log:q}"
