@@ -14,6 +14,7 @@ import pytest
 from dynseg import archives
 from dynseg.datasets import prepare
 from dynseg.errors import UserError
+from dynseg.ground_truth import read_annotated_ids
 from dynseg.label_maps import read_image_ids, read_labels
 from dynseg.predictions import find_prediction, is_contour_map, list_predictions, read_prediction
 
@@ -166,6 +167,16 @@ def test_a_label_map_file_leads_to_no_other_file(guarded: Path) -> None:
     for name in read_image_ids(path):
         with pytest.raises(UserError, match=r"maps\.h5"):
             read_labels(path, name)
+
+
+def test_names_in_an_hdf5_file_that_are_not_utf8_are_no_images(guarded: Path) -> None:
+    path = guarded / "maps.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("a")["labels"] = np.zeros((2, 2), np.uint8)
+        h5py.h5g.create(file.id, b"caf\xe9")
+    assert read_image_ids(path) == ["a"]
+    assert set(list_predictions(path)) == {"a"}
+    assert read_annotated_ids(path) == ["a"]
 
 
 def test_a_contour_map_nested_too_deep_does_not_crash(guarded: Path) -> None:
