@@ -94,25 +94,24 @@ def results_of(workflow: Workflow) -> dict[str, bytes]:
     }
 
 
-def disturb(run: Run, seconds: float, rng: random.Random) -> Iterator[str]:
-    """Kill at random moments of a run that takes so long; yield what was killed, once it is dead."""
-    start = time.monotonic()
-    for moment in sorted(rng.uniform(0, seconds) for _ in range(rng.randint(3, 8))):
+def disturb(run: Run, longest_pause: float, rng: random.Random) -> Iterator[str]:
+    """Kill at random moments of a run until it ends; yield what was killed, once it is dead."""
+    while run.is_running():
         victim = rng.choice([*["a job"] * 4, "Snakemake", "both"])
-        while run.is_running() and (time.monotonic() < start + moment or (victim == "a job" and not run.jobs())):
+        moment = time.monotonic() + rng.uniform(0, longest_pause)
+        while run.is_running() and (time.monotonic() < moment or (victim == "a job" and not run.jobs())):
             time.sleep(0.01)
+        jobs = run.jobs()
         if not run.is_running():
             return
-        jobs = run.jobs()
         if victim == "a job":
             # Its shell, its Python, or both; perhaps those of two jobs.
             if kill(rng.sample(jobs, rng.randint(1, len(jobs))) if jobs else []):
                 yield victim
-            continue
-        kill([run.process.pid, *(jobs if victim == "both" else [])])
-        run.process.wait()
-        yield victim
-        return
+        else:
+            kill([run.process.pid, *(jobs if victim == "both" else [])])
+            run.process.wait()
+            yield victim
 
 
 @pytest.mark.slow
@@ -137,7 +136,7 @@ def test_nothing_is_lost_by_kills_at_random_moments(tmp_path: Path) -> None:
     said = tmp_path / "said.txt"
     while kills.total() < KILLS:
         run = Run(killed, said)
-        for victim in disturb(run, seconds, rng):
+        for victim in disturb(run, seconds / 5, rng):
             kills[victim] += 1
             assert_whole(killed.directory / "results", calm.directory / "results")
         finished = run.process.wait() == 0
