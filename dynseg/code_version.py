@@ -5,9 +5,11 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from dynseg.methods import Method
+
 PACKAGE = Path(__file__).parent
 # The registry of methods names all of them, but decides the result of none; nor do these helpers.
-UNDECIDING = {PACKAGE / "methods" / "__init__.py", PACKAGE / "errors.py", PACKAGE / "files.py"}
+UNDECIDING = {PACKAGE / name for name in ("methods/__init__.py", "errors.py", "files.py", "locks.py")}
 
 
 @cache
@@ -29,6 +31,11 @@ def code_version(*modules: str) -> str:
     for path in sorted(resource for folder in {path.parent for path in found} for resource in _resources(folder)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def label_map_code(method: Method) -> str:
+    """Return a digest of the code that decides a method's label maps."""
+    return code_version(method.segment.__module__, "dynseg.label_maps", "dynseg.images")
 
 
 def _reachable(modules: tuple[str, ...]) -> set[Path]:

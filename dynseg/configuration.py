@@ -60,6 +60,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     """
     if not isinstance(config, Mapping):
         raise UserError("the config is no mapping from keys to values: see config/README.md")
+    _check_keys(config, "")
     resolved: Config = copy.deepcopy(dict(config))
     datasets = resolved.get("datasets")
     for dataset_id, entry in datasets.items() if isinstance(datasets, dict) else ():
@@ -83,6 +84,18 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     _check_dynamics(resolved)
     _check_scatter(resolved)
     return resolved
+
+
+def _check_keys(value: Any, path: str) -> None:
+    """Refuse what YAML takes for another key than text, since a JSON schema knows no other."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                raise UserError(f"config: {path or 'top level'}: the key {key!r} isn't text: put it in quotes")
+            _check_keys(part, f"{path}/{key}" if path else key)
+    elif isinstance(value, list):
+        for part in value:
+            _check_keys(part, path)
 
 
 def layer(config: Config, given: Mapping[str, Any]) -> Config:

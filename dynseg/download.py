@@ -14,6 +14,7 @@ import urllib3
 from tqdm import tqdm
 
 from dynseg.errors import UserError
+from dynseg.locks import one_at_a_time
 
 ATTEMPTS = 4
 BACKOFF_SECONDS = 1.0
@@ -73,20 +74,20 @@ def fetch(
     sha256 = sha256.lower() if sha256 else None
     failures = []
     try:
-        if sha256 and destination.is_file() and _hash(destination) == sha256:
-            return
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        for url in urls:
-            try:
-                if sha256 is None:
-                    # Without a hash nothing says that an earlier part belongs to this file.
-                    part.unlink(missing_ok=True)
-                _fetch_from(url, part, sha256, size, check)
-            except _MirrorError as error:
-                failures.append(f"{url} ({error})")
-            else:
-                os.replace(part, destination)
+        with one_at_a_time(part):
+            if sha256 and destination.is_file() and _hash(destination) == sha256:
                 return
+            for url in urls:
+                try:
+                    if sha256 is None:
+                        # Without a hash nothing says that an earlier part belongs to this file.
+                        part.unlink(missing_ok=True)
+                    _fetch_from(url, part, sha256, size, check)
+                except _MirrorError as error:
+                    failures.append(f"{url} ({error})")
+                else:
+                    os.replace(part, destination)
+                    return
     except OSError as error:
         raise UserError(
             f"{destination} can't be written ({error.strerror or error}): make room or choose a writable folder"

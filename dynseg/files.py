@@ -1,6 +1,8 @@
 """Writing files so that a killed process never leaves half of one under its final name."""
 
 import os
+import re
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an exception.
 
     The temporary name keeps the suffix of `path`, since writers choose a format by it. The directory is made
-    if it is missing.
+    if it is missing. What a killed process left of the same file is removed.
 
     Raises
     ------
@@ -24,7 +26,9 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=f".part{path.suffix}", dir=path.parent)
+        start, end = f".{path.stem[:40]}.{_host()}.", f".part{path.suffix}"
+        _remove_abandoned(path.parent, start, end)
+        handle, name = tempfile.mkstemp(prefix=f"{start}{os.getpid()}.", suffix=end, dir=path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
     os.close(handle)
@@ -35,11 +39,37 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         aside.chmod(0o666 & ~umask)
+        # Else a power failure could leave an empty file under the final name.
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+
+
+def _remove_abandoned(folder: Path, start: str, end: str) -> None:
+    """Remove the temporary files of processes of this machine that are no more."""
+    for name in os.listdir(folder):
+        if name.startswith(start) and name.endswith(end):
+            process = name.removeprefix(start).partition(".")[0]
+            if process.isdecimal() and not _is_running(int(process)):
+                (folder / name).unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:

@@ -1,7 +1,7 @@
 """The store of annotations: one HDF5 file a dataset, one group an image."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import h5py
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.files import written_aside
-from dynseg.images import MAX_PIXELS
+from dynseg.hdf5 import member, names, opened_hdf5, read_array, written_hdf5
+
+_ADVICE = "prepare the dataset again"
 
 
 def write_ground_truth(
@@ -49,17 +51,13 @@ def store_annotations(
     OSError
         If the file can't be written.
     """
-    # HDF5 reports a full disk in many ways and at any time, a plain write in one: the small file is made in memory.
-    with h5py.File(path, "w", driver="core", backing_store=False) as file:
+    with written_hdf5(path) as file:
         file.attrs.update(attributes)
         for image_id, segments in annotations:
             segments = segments.astype(np.min_scalar_type(int(segments.max(initial=0))))
             file.create_group(image_id).create_dataset(
                 "segments", data=segments, chunks=(1, *segments.shape[1:]), compression="gzip", shuffle=True
             )
-        file.flush()
-        content = file.id.get_file_image()
-    Path(path).write_bytes(content)
 
 
 def read_attributes(path: str | Path) -> dict[str, str]:
@@ -83,7 +81,7 @@ def read_annotated_ids(path: str | Path) -> list[str]:
         If the file can't be read.
     """
     with _opened(path) as file:
-        return sorted(file)
+        return names(file)
 
 
 def read_segments(path: str | Path, image_id: str) -> NDArray[np.unsignedinteger]:
@@ -116,22 +114,12 @@ def iterate_segments(path: str | Path, ids: Iterable[str]) -> Iterator[tuple[str
 
 
 def _segments(path: Path, file: h5py.File, image_id: str) -> NDArray[np.unsignedinteger]:
-    for name, kind in ((image_id, h5py.Group), (f"{image_id}/segments", h5py.Dataset)):
-        # A link may lead out of the file: nothing that dynseg writes has one.
-        if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], kind):
-            raise UserError(f"{path} has no annotation of the image {image_id!r}: prepare the dataset again")
-    segments = file[f"{image_id}/segments"]
-    if segments.ndim != 3 or segments.dtype.kind != "u" or segments.shape[1] * segments.shape[2] > MAX_PIXELS:
-        raise UserError(f"{path}: the annotation of {image_id!r} isn't an array of labels: prepare the dataset again")
-    return segments[()]
+    group = member(file, image_id, h5py.Group)
+    segments = group and member(group, "segments", h5py.Dataset)
+    if segments is None:
+        raise UserError(f"{path} has no annotation of the image {image_id!r}: {_ADVICE}")
+    return read_array(segments, "u", 3)
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[h5py.File]:
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise UserError(f"{path} doesn't exist: prepare the dataset first") from error
-    except (OSError, RuntimeError, KeyError) as error:
-        raise UserError(f"{path} isn't a whole HDF5 file ({error}): prepare the dataset again") from error
+def _opened(path: str | Path) -> AbstractContextManager[h5py.File]:
+    return opened_hdf5(path, "annotations", _ADVICE)

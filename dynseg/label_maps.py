@@ -1,8 +1,8 @@
 """The HDF5 store of results: one file a job, one group an image."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.files import written_aside
+from dynseg.hdf5 import member, names, opened_hdf5, read_array, written_hdf5
 from dynseg.methods.result import Segmentation
+
+_ADVICE = "delete it and run the job that makes it again"
 
 
 def write_label_maps(
@@ -35,7 +38,7 @@ def write_label_maps(
     UserError
         If the file can't be written.
     """
-    with written_aside(path) as aside, h5py.File(aside, "w") as file:
+    with written_aside(path) as aside, written_hdf5(aside) as file:
         _set_attributes(file, provenance)
         for image_id, segmentation in segmentations:
             group = file.create_group(image_id)
@@ -50,7 +53,7 @@ def write_label_maps(
 def read_image_ids(path: str | Path) -> list[str]:
     """Return the ids of the images in a label map file, sorted."""
     with _opened(path) as file:
-        return sorted(file)
+        return names(file)
 
 
 def read_labels(path: str | Path, image_id: str) -> NDArray[np.unsignedinteger]:
@@ -62,7 +65,7 @@ def read_labels(path: str | Path, image_id: str) -> NDArray[np.unsignedinteger]:
         If the file can't be read or has no such image.
     """
     with _opened(path) as file:
-        return _group(file, image_id)["labels"][()]
+        return _labels(_group(file, image_id))
 
 
 def read_history(path: str | Path, image_id: str) -> dict[str, NDArray]:
@@ -71,14 +74,26 @@ def read_history(path: str | Path, image_id: str) -> dict[str, NDArray]:
     Each is an array (iterations,). Methods that don't iterate have none.
     """
     with _opened(path) as file:
-        return {name: values[()] for name, values in _group(file, image_id)["history"].items()}
+        return _history(_group(file, image_id))
 
 
 def read_attributes(path: str | Path, image_id: str) -> dict[str, Any]:
     """Return what made one image's label map: the attributes of the file and of the image's group."""
     with _opened(path) as file:
-        attributes = {**file.attrs, **_group(file, image_id).attrs}
-    return {name: value.item() if isinstance(value, np.generic) else value for name, value in attributes.items()}
+        return {**_attributes(file), **_attributes(_group(file, image_id))}
+
+
+def read_segmentation(path: str | Path, image_id: str) -> Segmentation:
+    """Return all that was written of one image.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read or has no such image.
+    """
+    with _opened(path) as file:
+        group = _group(file, image_id)
+        return Segmentation(_labels(group), _history(group), _attributes(group))
 
 
 def smallest_unsigned(labels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
@@ -92,17 +107,31 @@ def _set_attributes(target: h5py.Group, attributes: Mapping[str, Any]) -> None:
         target.attrs[name] = value if plain else json.dumps(value, sort_keys=True)
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[h5py.File]:
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(f"{path} isn't a readable HDF5 file of label maps: delete it and run the job again") from error
-    with file:
-        yield file
+def _attributes(target: h5py.Group) -> dict[str, Any]:
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in target.attrs.items()}
+
+
+def _opened(path: str | Path) -> AbstractContextManager[h5py.File]:
+    return opened_hdf5(path, "label maps", _ADVICE)
 
 
 def _group(file: h5py.File, image_id: str) -> h5py.Group:
-    if image_id not in file:
-        raise UserError(f"{file.filename} has no label map of image {image_id}: run the job that makes it again")
-    return file[image_id]
+    group = member(file, image_id, h5py.Group)
+    if group is None:
+        raise UserError(f"{file.filename} has no label map of image {image_id}: {_ADVICE}")
+    return group
+
+
+def _labels(group: h5py.Group) -> NDArray[np.unsignedinteger]:
+    labels = member(group, "labels", h5py.Dataset)
+    if labels is None:
+        raise ValueError(f"{group.name} has no labels")
+    return read_array(labels, "u", 2)
+
+
+def _history(group: h5py.Group) -> dict[str, NDArray]:
+    history = member(group, "history", h5py.Group)
+    if history is None:
+        raise ValueError(f"{group.name} has no history")
+    found = {name: member(history, name, h5py.Dataset) for name in names(history)}
+    return {name: read_array(values, dimensions=1) for name, values in found.items() if values is not None}

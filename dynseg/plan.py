@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dynseg.code_version import code_version
+from dynseg.code_version import label_map_code
 from dynseg.errors import UserError
 from dynseg.methods import Method, find_method
 from dynseg.parameters import TrainingParameters, make_parameters, settings_of
@@ -24,7 +24,7 @@ FIGURE_SECTIONS = ("panels", "sensitivity", "dynamics", "scatter")
 # The id of the dataset that parameters are chosen on.
 TUNING_DATASET = "tuning"
 
-ID_PATTERN = r"[A-Za-z0-9._-]+"
+ID_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 
 # Options of a method's entry that aren't parameters of the method.
 ENTRY_KEYS = ("method", "published", "label", "images_per_job")
@@ -94,7 +94,7 @@ def published_scores(config: Config) -> list[str]:
 
 def method_code_version(config: Config, method_id: str) -> str:
     """Return a digest of the code that decides the method's label maps."""
-    return code_version(method_of(config, method_id).segment.__module__, "dynseg.label_maps", "dynseg.images")
+    return label_map_code(method_of(config, method_id))
 
 
 def local_archive(entry: Mapping[str, Any]) -> str | None:

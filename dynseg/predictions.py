@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.datasets.image_ids import image_id as id_of_path
-from dynseg.datasets.mat_files import read_mat_annotations
+from dynseg.datasets.mat_files import read_mat_annotations, read_mat_contour_map
 from dynseg.datasets.prepared import numbered_segments
 from dynseg.errors import UserError
 from dynseg.ground_truth import read_annotated_ids, read_segments
+from dynseg.hdf5 import member, names, opened_hdf5, read_array
 from dynseg.images import read_label_image
 from dynseg.metrics.contingency import check_labels, count_labels
 
@@ -183,13 +184,10 @@ def is_contour_map(prediction: Prediction) -> bool:
     """Tell whether a file is a .mat file with an ultrametric contour map `ucm2`."""
     if prediction.file.suffix.lower() != ".mat":
         return False
-    # scipy.io takes long to import.
-    from scipy.io import whosmat
-
     try:
-        return any(name == "ucm2" and kind in ("double", "single") for name, _, kind in whosmat(prediction.file))
-    except Exception:
-        # The reader raises almost anything on broken input; reading it as a label map says what is wrong.
+        return read_mat_contour_map(_content(prediction.file), str(prediction)) is not None
+    except UserError:
+        # Reading it as a label map says what is wrong.
         return False
 
 
@@ -213,14 +211,9 @@ def read_contour_map(prediction: Prediction, size: tuple[int, int]) -> NDArray[n
     UserError
         If the file can't be read or the map has another size.
     """
-    from scipy.io import loadmat
-
-    try:
-        contour_map = loadmat(prediction.file, variable_names=["ucm2"])["ucm2"]
-    except KeyError as error:
-        raise UserError(f"{prediction} has no contour map `ucm2`: give contour maps for all images or none") from error
-    except Exception as error:
-        raise UserError(f"{prediction} can't be read as a MATLAB file ({error}): give a whole one") from error
+    contour_map = read_mat_contour_map(_content(prediction.file), str(prediction))
+    if contour_map is None:
+        raise UserError(f"{prediction} has no contour map `ucm2`: give contour maps for all images or none")
     expected = (2 * size[0] + 1, 2 * size[1] + 1)
     if contour_map.shape != expected:
         raise UserError(
@@ -309,15 +302,12 @@ def _files(source: Path, suffixes: Collection[str]) -> dict[str, Path]:
 def _images_of_hdf5(file: Path) -> dict[str, str]:
     """Map the image ids of an HDF5 file to the names of their label maps inside it."""
     images = {}
-    try:
-        with h5py.File(file, "r") as opened:
-            for image_id, item in opened.items():
-                if isinstance(item, h5py.Dataset):
-                    images[image_id] = image_id
-                elif isinstance(item, h5py.Group) and "labels" in item:
-                    images[image_id] = f"{image_id}/labels"
-    except (OSError, RuntimeError, KeyError) as error:
-        raise UserError(f"{file} can't be read as an HDF5 file ({error}): give a whole one") from error
+    with opened_hdf5(file, "label maps", "give a whole one") as opened:
+        for image_id in names(opened):
+            if member(opened, image_id, h5py.Dataset):
+                images[image_id] = image_id
+            elif (group := member(opened, image_id, h5py.Group)) and member(group, "labels", h5py.Dataset):
+                images[image_id] = f"{image_id}/labels"
     # A file of one image, with the label map called `labels` and not by the image.
     return {file.stem: "labels"} if list(images) == ["labels"] else images
 
@@ -394,18 +384,20 @@ def _read_mat(file: Path) -> list[NDArray]:
 
 def _read_npy(file: Path) -> NDArray:
     try:
-        with file.open("rb") as opened:
-            return np.lib.format.read_array(opened, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{file} can't be read as a NumPy array ({error}): save it with numpy.save") from error
+        # Mapped, a declared size costs no memory before it is found to be wrong.
+        return np.array(np.lib.format.open_memmap(file, mode="r"))
+    except Exception as error:
+        # The reader of headers raises almost anything on broken input.
+        raise UserError(f"{file} can't be read as a NumPy array ({error!r}): save it with numpy.save") from error
 
 
 def _read_hdf5(prediction: Prediction) -> NDArray:
-    try:
-        with h5py.File(prediction.file, "r") as opened:
-            return np.asarray(opened[prediction.name][()])
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise UserError(f"{prediction} can't be read from the HDF5 file ({error}): give a whole one") from error
+    with opened_hdf5(prediction.file, "label maps", "give a whole one") as opened:
+        image_id, _, name = prediction.name.partition("/")
+        labels = member(opened[image_id], name, h5py.Dataset) if name else member(opened, image_id, h5py.Dataset)
+        if labels is None:
+            raise UserError(f"{prediction} is no array in the HDF5 file: give a label map")
+        return read_array(labels)
 
 
 def _content(file: Path) -> bytes:

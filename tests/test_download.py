@@ -2,6 +2,10 @@
 
 import contextlib
 import hashlib
+import socket
+import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,8 +106,32 @@ def send_for_ever(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(BODY)
 
 
-def reset(handler: BaseHTTPRequestHandler) -> None:
+def close(handler: BaseHTTPRequestHandler) -> None:
     handler.connection.close()
+
+
+def reset(handler: BaseHTTPRequestHandler) -> None:
+    """Reset the connection in the middle of the body."""
+    send(BODY[:1000], Content_Length=len(BODY))(handler)
+    handler.wfile.flush()
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+
+
+def stall(handler: BaseHTTPRequestHandler) -> None:
+    """Send a part of the body, then nothing for longer than anybody waits."""
+    send(BODY[:1000], Content_Length=len(BODY))(handler)
+    handler.wfile.flush()
+    threading.Event().wait(30)
+
+
+def trickle(handler: BaseHTTPRequestHandler) -> None:
+    """Send the body in small pieces, slowly but never pausing for long."""
+    send(b"", Content_Length=len(BODY))(handler)
+    for start in range(0, len(BODY), 1 << 15):
+        handler.wfile.write(BODY[start : start + (1 << 15)])
+        handler.wfile.flush()
+        threading.Event().wait(0.02)
 
 
 def assert_only(destination: Path) -> None:
@@ -123,7 +151,10 @@ def assert_only(destination: Path) -> None:
         [send_without_length(BODY)],
         [send_without_length(BODY[:1000]), send_range()],
         [send(b"busy", 503), send(b"busy", 500), send(BODY)],
-        [reset, send(BODY)],
+        [close, send(BODY)],
+        [reset, send_range()],
+        [stall, send_range()],
+        [trickle],
         [send(BODY, Content_Encoding="gzip")],
         [send(BODY[:9], 206, Content_Range=f"bytes 7-15/{len(BODY)}"), send(BODY)],
     ],
@@ -137,12 +168,18 @@ def assert_only(destination: Path) -> None:
         "no length",
         "no length, cut",
         "503 and 500",
+        "connection closed",
         "connection reset",
+        "stalling",
+        "slow",
         "archive announced as an encoding",
         "a range that nobody asked for",
     ],
 )
-def test_one_mirror_is_enough(mirror: Mirror, tmp_path: Path, answers: list[Answer]) -> None:
+def test_one_mirror_is_enough(
+    mirror: Mirror, tmp_path: Path, answers: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", (15, 3) if stall in answers else download.TIMEOUT_SECONDS)
     fetch([mirror.url("a", *answers)], tmp_path / "a.tgz", SHA256, len(BODY))
     assert_only(tmp_path / "a.tgz")
 
@@ -176,6 +213,20 @@ def test_earlier_part_is_resumed(mirror: Mirror, tmp_path: Path) -> None:
 def test_earlier_part_of_another_file_does_no_harm(mirror: Mirror, tmp_path: Path, part: bytes) -> None:
     (tmp_path / "a.tgz.part").write_bytes(part)
     fetch([mirror.url("a", send_range())], tmp_path / "a.tgz", SHA256, len(BODY))
+    assert_only(tmp_path / "a.tgz")
+
+
+def test_a_killed_download_is_resumed_and_never_under_the_final_name(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.url("a", stall, send_range())
+    command = ["fetch", "bsd500", "--url", url, "--sha256", SHA256, "--output", str(tmp_path / "a.tgz")]
+    process = subprocess.Popen([sys.executable, "-m", "dynseg", *command])
+    while (process.poll() is None and not (part := tmp_path / "a.tgz.part").exists()) or part.stat().st_size < 1000:
+        threading.Event().wait(0.02)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "a.tgz").exists()
+    fetch([url], tmp_path / "a.tgz", SHA256, len(BODY))
+    assert mirror.requests == [("/a", None), ("/a", "bytes=1000-")]
     assert_only(tmp_path / "a.tgz")
 
 

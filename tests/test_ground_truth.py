@@ -103,10 +103,16 @@ def test_links_out_of_the_file_are_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "dataset",
-    [{"data": np.zeros((2, 2), np.uint8)}, {"data": np.zeros((1, 2, 2))}, {"shape": (1, 10**6, 10**6), "dtype": "u1"}],
+    [
+        {"data": np.zeros((2, 2), np.uint8)},
+        {"data": np.zeros((1, 2, 2))},
+        {"shape": (1, 10**6, 10**6), "dtype": "u1"},
+        {"shape": (10**9, 100, 100), "dtype": "u1"},
+        {"shape": (1, 2, 2), "dtype": "u1", "external": [("/etc/passwd", 0, 4)]},
+    ],
 )
 def test_other_arrays_are_user_errors(tmp_path: Path, dataset: dict) -> None:
     with h5py.File(tmp_path / "ground_truth.h5", "w") as file:
         file.create_dataset("b/segments", **dataset)
-    with pytest.raises(UserError, match="isn't an array of labels"):
+    with pytest.raises(UserError, match=r"ground_truth\.h5 .*/b/segments"):
         read_segments(tmp_path / "ground_truth.h5", "b")

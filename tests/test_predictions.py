@@ -172,6 +172,14 @@ def test_a_truncated_array_is_named(tmp_path):
     assert "a.npy" in refused(tmp_path)
 
 
+def test_a_broken_header_of_an_array_is_named(tmp_path):
+    np.save(tmp_path / "a.npy", LABELS)
+    content = (tmp_path / "a.npy").read_bytes()
+    for broken in (content.replace(b"}", b" "), content.replace(b"(2, 3)", b"(9" + b"9" * 9 + b",")):
+        (tmp_path / "a.npy").write_bytes(broken)
+        assert "a.npy" in refused(tmp_path)
+
+
 @pytest.mark.parametrize("shape", [(), (1, *SIZE)])
 def test_other_than_two_dimensions_are_refused(tmp_path, shape):
     np.save(tmp_path / "a.npy", np.zeros(shape, dtype=int))
@@ -192,7 +200,7 @@ def test_a_broken_link_is_no_label_map(tmp_path):
 
 def test_text_in_an_hdf5_file_is_no_label_map(tmp_path):
     save_hdf5(tmp_path / "a.h5", labels="text")
-    assert "whole-number labels" in refused(tmp_path)
+    assert "hold such numbers" in refused(tmp_path)
 
 
 def test_colours_are_labels_unless_it_is_a_photograph(tmp_path):

@@ -62,5 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         main_group(args=arguments, prog_name="dynseg")
     except UserError as error:
         # Names of files may be no valid text.
-        click.echo(f"dynseg: {error}".encode(errors="replace"), err=True)
+        sentence = f"dynseg: {error}".encode(errors="replace")
+        try:
+            click.echo(sentence, err=True)
+        except OSError:
+            # The log that standard error goes to may lie on the disk that is full.
+            click.echo(sentence)
         sys.exit(1)

@@ -1,17 +1,20 @@
 """`dynseg segment-batch`: one method on one batch of a prepared dataset."""
 
 import dataclasses
+import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
 
 from dynseg.batches import batch_images
+from dynseg.code_version import label_map_code
 from dynseg.devices import DEVICES, resolve_device, use_threads
 from dynseg.errors import UserError
-from dynseg.methods import Context, Segmentation, find_method
+from dynseg.methods import MODULES, Context, Segmentation, find_method
 from dynseg.parameters import make_parameters, parse_settings
 from dynseg.prepared import find_image, read_image_list
 
@@ -35,31 +38,49 @@ def command(
     threads: int,
     output: Path,
 ) -> None:
-    """Segment the images of one batch and write their label maps and histories to one file."""
+    """Segment the images of one batch and write their label maps and histories to one file.
+
+    An image that can't be segmented doesn't keep the others from it: what is done is kept for the next attempt.
+    """
     from dynseg.images import read_image
     from dynseg.label_maps import write_label_maps
     from dynseg.provenance import describe_run
+    from dynseg.unfinished import forget, segment_once
 
     use_threads(threads)
     method = find_method(method_name)
     parameters = make_parameters(method.parameters, parse_settings(settings))
     image_ids = batch_images(read_image_list(dataset_dir), batch)
     device = resolve_device(device) if method.uses_gpu else "cpu"
+    provenance = describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads)
+
+    def segment(image_id: str, file: Path) -> Segmentation:
+        image = read_image(file)
+        start = time.perf_counter()
+        result = method.segment(image, Context(image_id, seed, device), parameters)
+        seconds = time.perf_counter() - start
+        click.echo(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s", err=True)
+        return dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
+
+    def segment_or_resume(image_id: str) -> Segmentation:
+        file = find_image(dataset_dir, image_id)
+        # A method of another package may read what isn't known here.
+        if len(image_ids) == 1 or not method.uses_gpu or method_name not in MODULES:
+            return segment(image_id, file)
+        made_by = json.dumps([image_id, provenance, label_map_code(method)]).encode() + file.read_bytes()
+        return segment_once(output, image_id, made_by, partial(segment, image_id, file), provenance)
 
     def segmentations() -> Iterator[tuple[str, Segmentation]]:
+        failures = []
         for image_id in image_ids:
-            image = read_image(find_image(dataset_dir, image_id))
-            start = time.perf_counter()
             try:
-                result = method.segment(image, Context(image_id, seed, device), parameters)
+                segmentation = segment_or_resume(image_id)
             except UserError as error:
-                raise UserError(f"image {image_id}: {error}") from error
-            seconds = time.perf_counter() - start
-            click.echo(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s", err=True)
-            yield image_id, dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
+                failures.append(f"image {image_id}: {error}")
+            else:
+                yield image_id, segmentation
+        if failures:
+            raise UserError("\n".join(failures))
 
-    write_label_maps(
-        output,
-        segmentations(),
-        describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads),
-    )
+    write_label_maps(output, segmentations(), provenance)
+    forget(output)

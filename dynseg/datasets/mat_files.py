@@ -1,4 +1,4 @@
-"""Annotations in MATLAB files: BSD500's `groundTruth{i}.Segmentation`, or one array `Segmentation`.
+"""MATLAB files: BSD500's annotations `groundTruth{i}.Segmentation`, one array `Segmentation`, or a contour map `ucm2`.
 
 The format is described in "MAT-File Format" (MathWorks, level 5). SciPy's reader isn't used, since a broken or hostile
 file crashes the whole process in it: it trusts declared sizes and recurses without a bound.
@@ -46,24 +46,59 @@ def read_mat_annotations(content: bytes, name: str) -> list[NDArray]:
     UserError
         If the file is broken, is of another version, or has neither `groundTruth` nor `Segmentation`.
     """
-    order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES])
-    if order is None or content.startswith(b"MATLAB 7.3"):
-        raise UserError(f'{name} isn\'t a MATLAB file of version 5 to 7: save it in MATLAB with "-v7"')
-    try:
-        variables = dict(_variables(content, order))
-        if "groundTruth" in variables:
+    variables = _read(content, name)
+    if "groundTruth" in variables:
+        try:
             annotations = [annotator["Segmentation"] for annotator in _contents(variables["groundTruth"])]
-        elif "Segmentation" in variables:
-            annotations = [variables["Segmentation"]]
-        else:
-            raise UserError(f"{name} has neither `groundTruth` nor `Segmentation`: save the label map as one of them")
-    except (ValueError, IndexError, OverflowError, struct.error, zlib.error) as error:
-        raise UserError(f"{name} can't be read as a MATLAB file ({error}): give a whole one") from error
+        except ValueError as error:
+            raise _unreadable(name, error) from error
+    elif "Segmentation" in variables:
+        annotations = [variables["Segmentation"]]
+    else:
+        raise UserError(f"{name} has neither `groundTruth` nor `Segmentation`: save the label map as one of them")
     if not annotations or not all(isinstance(labels, np.ndarray) and labels.size for labels in annotations):
         raise UserError(f"{name} must hold label maps of height x width: give a file with at least one")
     if any(labels.ndim != 2 for labels in annotations):
         raise UserError(f"{name} has a label map that isn't height x width: give one number a pixel")
     return annotations
+
+
+def read_mat_contour_map(content: bytes, name: str) -> NDArray | None:
+    """Read `ucm2`, the ultrametric contour map of the BSDS, from a MATLAB file of version 5 to 7.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    ndarray, (2 H + 1, 2 W + 1), or None
+        The numbers that the file has; None if it has no such array.
+
+    Raises
+    ------
+    UserError
+        If the file is broken or of another version.
+    """
+    contour_map = _read(content, name).get("ucm2")
+    return contour_map if isinstance(contour_map, np.ndarray) and contour_map.ndim == 2 else None
+
+
+def _read(content: bytes, name: str) -> dict[str, Any]:
+    order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES])
+    if order is None or content.startswith(b"MATLAB 7.3"):
+        raise UserError(f'{name} isn\'t a MATLAB file of version 5 to 7: save it in MATLAB with "-v7"')
+    try:
+        return dict(_variables(content, order))
+    except (ValueError, IndexError, OverflowError, struct.error, zlib.error) as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> UserError:
+    return UserError(f"{name} can't be read as a MATLAB file ({error}): give a whole one")
 
 
 def _contents(cells: Any) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dynseg.errors import UserError
 from dynseg.ground_truth import store_annotations
 from dynseg.images import read_image
+from dynseg.locks import one_at_a_time
 
 IMAGES = "images"
 IMAGE_LIST = "images.txt"
@@ -201,21 +202,23 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
     if not (output / GROUND_TRUTH).exists() and _holds_files(output / IMAGES):
         raise UserError(f"{output / IMAGES} wasn't prepared by dynseg and would be lost: choose another output folder")
     aside = output.parent / f".{output.name}.part"
+    ids: list[str] = []
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        (aside / IMAGES).mkdir(parents=True)
-        ids: list[str] = []
-        store_annotations(aside / GROUND_TRUTH, _annotations(aside / IMAGES, examples, ids), attributes)
-        if not ids:
-            raise UserError(f"{attributes.get('archive', output)} has no image to prepare: give one that has")
-        (aside / IMAGE_LIST).write_text("".join(f"{image_id}\n" for image_id in sorted(ids)), encoding="utf-8")
-        _replace(output, aside)
+        with one_at_a_time(aside):
+            try:
+                shutil.rmtree(aside, ignore_errors=True)
+                (aside / IMAGES).mkdir(parents=True)
+                store_annotations(aside / GROUND_TRUTH, _annotations(aside / IMAGES, examples, ids), attributes)
+                if not ids:
+                    raise UserError(f"{attributes.get('archive', output)} has no image to prepare: give one that has")
+                (aside / IMAGE_LIST).write_text("".join(f"{image_id}\n" for image_id in sorted(ids)), encoding="utf-8")
+                _replace(output, aside)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise UserError(
             f"{output} can't be written ({error.strerror or error}): make room or choose a writable folder"
         ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return sorted(ids)
 
 
@@ -239,8 +242,12 @@ def _annotations(images: Path, examples: Iterable[Example], ids: list[str]) -> I
 
 
 def _store(path: Path, example: Example) -> None:
-    with path.open("xb") as file:
-        file.write(example.content)
+    try:
+        with path.open("xb") as file:
+            file.write(example.content)
+    except FileExistsError as error:
+        # Not on Linux, where upper and lower case are different names.
+        raise UserError(f"{example.source} has the name of another image on this file system: rename it") from error
     # Later steps rerun by the time of change, and an unchanged image mustn't make them; a clock may be wrong.
     modified = min(max(example.modified, 0), time.time())
     os.utime(path, (modified, modified))

@@ -15,6 +15,7 @@ from dynseg.code_version import code_version
 from dynseg.devices import gpu_is_visible
 from dynseg.environment import offer_package
 from dynseg.errors import UserError
+from dynseg.locks import claim_folder
 from dynseg.prepared import find_image, read_image_list
 
 offer_package(REPOSITORY)

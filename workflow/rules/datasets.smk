@@ -75,4 +75,4 @@ checkpoint prepare_dataset:
         code=code_version("dynseg.datasets", "dynseg.ground_truth"),
     shell:
         "python -m dynseg prepare {params.kind} --name {wildcards.dataset} --archive {params.archive:q}"
-        " {params.options:q} --output {params.directory:q} > {log:q} 2>&1"
+        " {params.options:q} --output {params.directory:q} 2> {log:q}"

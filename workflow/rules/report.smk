@@ -9,7 +9,7 @@ rule record_config:
     params:
         text=lambda wildcards: plan.recorded(config),
     shell:
-        "printf '%s\\n' {params.text:q} > {output:q} 2> {log:q}"
+        "{{ printf '%s\\n' {params.text:q} > {output:q}.part && mv {output:q}.part {output:q}; }} 2> {log:q}"
 
 
 rule report:
@@ -35,4 +35,4 @@ rule report:
         code=code_version("dynseg.report.build"),
     shell:
         "python -m dynseg report --results {params.directory:q} --config {input.config:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output:q} 2> {log:q}"

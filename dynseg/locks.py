@@ -1,0 +1,76 @@
+"""Locks that end with the process that holds them, so that a killed one leaves none behind."""
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from dynseg.errors import UserError
+
+_claimed: list[int] = []
+
+
+def claim_folder(folder: str | Path) -> None:
+    """Keep a folder for this process until it ends, however it ends.
+
+    Where the file system knows no locks, nothing is kept.
+
+    Raises
+    ------
+    UserError
+        If another process keeps it, or it can't be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(
+            f"{folder} can't be written ({error.strerror}): make room or choose a writable folder"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(lock, 1000, 0).decode(errors="replace").strip()
+        os.close(lock)
+        raise UserError(
+            f"{folder} is in use by another run ({holder or 'it just started'}): wait until it ends, or stop it"
+        ) from error
+    except OSError:
+        os.close(lock)
+        return
+    # Only a note for whoever comes second, and a full disk has no room for it.
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    _claimed.append(lock)
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: str | Path) -> Iterator[None]:
+    """Let one process at a time make `path`: a second one waits for the first, also for one that lost its parent.
+
+    Where the file system knows no locks, nobody waits.
+
+    Raises
+    ------
+    OSError
+        If the folder of `path` can't be written.
+    """
+    file = Path(path).with_name(f".{Path(path).name}.lock")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        # The one before may have removed the file that this one waited for.
+        if file.exists() and os.path.samestat(os.fstat(lock), file.stat()):
+            break
+        os.close(lock)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        os.close(lock)

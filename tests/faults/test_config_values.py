@@ -1,0 +1,62 @@
+"""No value under any key of the config is a traceback."""
+
+import contextlib
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_workflow import REPOSITORY
+
+from dynseg import configuration
+from dynseg.errors import UserError
+
+SCHEMA = configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
+SMALLEST: dict[str, Any] = {"datasets": {"mosaic": {}}, "methods": {"fsf-15": {"scheme": "fsf", "mu": 15}}}
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.dates()
+    | st.binary(max_size=5)
+    | st.sampled_from([10**400, "cnn", "fsf", "mosaic", "fsf-15", "a/b", "http://x"])
+)
+keys = st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.sampled_from(["dataset", "method", "mu"])
+values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4))
+
+
+def resolve(config: Any) -> None:
+    before = copy.deepcopy(config)
+    with contextlib.suppress(UserError):
+        configuration.resolve(configuration.layer({**SMALLEST, **config}, config), SCHEMA)
+    assert repr(config) == repr(before)
+
+
+@settings(max_examples=200)
+@given(section=st.sampled_from(sorted(SCHEMA["properties"])), value=values)
+def test_any_value_of_a_section_is_used_or_refused(section: str, value: Any) -> None:
+    resolve({section: value})
+
+
+known = st.sampled_from(
+    ["kind", "archive", "dataset", "methods", "images", "method", "scheme", "mu", "label", "published", "sample"]
+)
+
+
+@settings(max_examples=200)
+@given(
+    section=st.sampled_from(configuration.NAMED_SECTIONS),
+    name=st.sampled_from(["mosaic", "fsf-15", "bsd500", "grids"]),
+    entry=st.dictionaries(known, values, max_size=4),
+)
+def test_any_value_of_an_entry_is_used_or_refused(section: str, name: str, entry: dict[str, Any]) -> None:
+    resolve({section: {name: entry}})
+
+
+def test_a_key_that_is_no_text_is_named() -> None:
+    with pytest.raises(UserError, match="config: datasets: the key 2012 isn't text: put it in quotes"):
+        configuration.resolve({**SMALLEST, "datasets": {2012: {"kind": "mosaic"}}}, SCHEMA)
