@@ -93,6 +93,11 @@ CHOICES = {
 }
 
 
+def reduced_size(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Return the height and width of an image reduced by a factor: rounded, and at least 1."""
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 def parse_settings(settings: Iterable[str]) -> dict[str, str]:
     """Read texts like "mu=15" into a mapping from parameter names to values as text.
 

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from dynseg.methods.result import Context, Segmentation
 from dynseg.network import initial_network
-from dynseg.parameters import TrainingParameters
+from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.training import LOOK_INTERVAL, make_step, train
 
 
@@ -48,6 +48,8 @@ def train_and_apply(
     targets = refine(image_array(reduced)) if refine else None
     trained = train(step, weighting, parameters, targets, LOOK_INTERVAL[device.type])
     if reduced is not full_size:
+        # The maps of training go before those of the whole image come.
+        del step
         step = make_step(network, full_size, parameters)
     labels = step.predict().cpu().numpy()
     facts: dict[str, str | int | float] = {
@@ -70,7 +72,7 @@ def image_array(image: Tensor) -> NDArray[np.uint8]:
 def reduce_image(image: Tensor, scale: float) -> Tensor:
     """Return an image (3, H, W) reduced by a factor, by averaging areas; the same object if its size stays."""
     height, width = image.shape[1:]
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    size = reduced_size(height, width, scale)
     if size == (height, width):
         return image
     return interpolate(image[None], size=size, mode="area")[0]

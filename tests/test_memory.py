@@ -1,0 +1,95 @@
+"""The estimate of memory against measured peaks, and the memory that is there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dynseg import memory
+from dynseg.memory import available_memory, estimate_memory, format_bytes
+from dynseg.parameters import TrainingParameters, reduced_size
+
+MEASURE = """
+import resource, sys
+import numpy as np
+import torch
+from functools import partial
+from dynseg.methods.result import Context
+from dynseg.parameters import TrainingParameters
+from dynseg.segmentation import train_and_apply
+from dynseg.weighting import fixed
+
+torch.set_num_threads(1)
+height, width, components, scale, step = (kind(text) for kind, text in zip((int, int, int, float, str), sys.argv[1:]))
+image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+parameters = TrainingParameters(components=components, iterations=1, scale=scale, step=step)
+train_and_apply(image, Context(), parameters, partial(fixed, mu=5))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "components", "scale", "step", "tolerance"),
+    [
+        (120, 160, 2, 1.0, "fast", 0.2),
+        (320, 480, 2, 0.25, "fast", 0.2),
+        (160, 240, 3, 1.0, "plain", 0.4),
+    ],
+)
+def test_the_estimate_is_near_the_measured_peak(
+    height: int, width: int, components: int, scale: float, step: str, tolerance: float
+) -> None:
+    arguments = [str(value) for value in (height, width, components, scale, step)]
+    result = subprocess.run([sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, check=True)
+    parameters = TrainingParameters(components=components, scale=scale, step=step)
+    assert estimate_memory(height, width, parameters) == pytest.approx(int(result.stdout), rel=tolerance)
+
+
+def test_memory_grows_with_the_image_the_network_and_the_threads_and_falls_with_the_scale() -> None:
+    def estimate(height: int = 1000, width: int = 800, threads: int = 1, device: str = "cpu", **changes: object) -> int:
+        parameters = TrainingParameters(**changes)  # type: ignore[arg-type]
+        return estimate_memory(height, width, parameters, device, threads)
+
+    assert estimate() < estimate(height=1001) < estimate(height=2000)
+    assert estimate(components=2) < estimate(components=3)
+    assert estimate(channels=50) < estimate(channels=100)
+    assert estimate(threads=1) < estimate(threads=4)
+    assert estimate(step="plain", scale=0.5) < estimate(step="plain")
+    assert estimate(device="cuda", scale=0.25) < estimate(device="cuda")
+
+
+def test_the_estimate_needs_no_torch() -> None:
+    code = "import sys, dynseg.memory; dynseg.memory.available_memory(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_some_memory_is_available() -> None:
+    available = available_memory()
+    assert available is None or available > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "folder", "names"),
+    [
+        ("0::/user/job_7", "user/job_7", ("memory.max", "memory.current")),
+        ("9:cpu,memory:/slurm/job_7", "memory/slurm/job_7", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
+    ],
+)
+def test_limits_of_control_groups_count(tmp_path: Path, line: str, folder: str, names: tuple[str, str]) -> None:
+    groups = tmp_path / "cgroup"
+    groups.write_text(f"3:cpuset:/\n{line}\n")
+    group = tmp_path / folder
+    group.mkdir(parents=True)
+    for name, value in zip(names, (5_000, 1_200), strict=True):
+        (group / name).write_text(f"{value}\n")
+        # The group around it has no limit.
+        (group.parent / name).write_text("max\n")
+    left = memory._control_group_memory(groups, tmp_path)
+    assert [limit for limit in left if limit is not None] == [3_800]
+
+
+def test_sizes_and_bytes_as_text() -> None:
+    assert reduced_size(481, 321, 0.25) == (120, 80)
+    assert reduced_size(3, 1, 0.1) == (1, 1)
+    assert [format_bytes(count) for count in (10, 350_400_000, 5_120_000_000)] == ["1 MB", "350 MB", "5.1 GB"]
