@@ -1,4 +1,4 @@
-"""A prepared dataset: `images/`, `images.txt` and `ground_truth.h5`, written whole or not at all."""
+"""A prepared dataset: `images/`, their lists and `ground_truth.h5`, written whole or not at all."""
 
 import os
 import random
@@ -17,6 +17,7 @@ from dynseg.images import read_image
 
 IMAGES = "images"
 IMAGE_LIST = "images.txt"
+IMAGE_SIZES = "sizes.csv"
 GROUND_TRUTH = "ground_truth.h5"
 
 _LARGEST_TABLE = 1 << 16
@@ -204,11 +205,14 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
     try:
         shutil.rmtree(aside, ignore_errors=True)
         (aside / IMAGES).mkdir(parents=True)
-        ids: list[str] = []
-        store_annotations(aside / GROUND_TRUTH, _annotations(aside / IMAGES, examples, ids), attributes)
+        sizes: dict[str, tuple[int, int]] = {}
+        store_annotations(aside / GROUND_TRUTH, _annotations(aside / IMAGES, examples, sizes), attributes)
+        ids = sorted(sizes)
         if not ids:
             raise UserError(f"{attributes.get('archive', output)} has no image to prepare: give one that has")
-        (aside / IMAGE_LIST).write_text("".join(f"{image_id}\n" for image_id in sorted(ids)), encoding="utf-8")
+        (aside / IMAGE_LIST).write_text("".join(f"{image_id}\n" for image_id in ids), encoding="utf-8")
+        rows = "".join(f"{image_id},{sizes[image_id][0]},{sizes[image_id][1]}\n" for image_id in ids)
+        (aside / IMAGE_SIZES).write_text(f"image,height,width\n{rows}", encoding="utf-8")
         _replace(output, aside)
     except OSError as error:
         raise UserError(
@@ -216,24 +220,26 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return sorted(ids)
+    return ids
 
 
 def _holds_files(folder: Path) -> bool:
     return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
-def _annotations(images: Path, examples: Iterable[Example], ids: list[str]) -> Iterator[tuple[str, NDArray]]:
+def _annotations(
+    images: Path, examples: Iterable[Example], sizes: dict[str, tuple[int, int]]
+) -> Iterator[tuple[str, NDArray]]:
     for example in examples:
-        size = read_image(example.content, example.source).shape[:2]
-        if example.segments is not None and example.segments.shape[1:] != size:
-            (height, width), (annotated_height, annotated_width) = size, example.segments.shape[1:]
+        height, width = read_image(example.content, example.source).shape[:2]
+        if example.segments is not None and example.segments.shape[1:] != (height, width):
+            annotated_height, annotated_width = example.segments.shape[1:]
             raise UserError(
                 f"{example.source} has {width}x{height} pixels and its annotation {annotated_width}x{annotated_height}:"
                 " give an annotation of the image's size"
             )
         _store(images / f"{example.image_id}{example.suffix}", example)
-        ids.append(example.image_id)
+        sizes[example.image_id] = height, width
         if example.segments is not None:
             yield example.image_id, example.segments
 
@@ -253,4 +259,5 @@ def _replace(output: Path, aside: Path) -> None:
     if (output / IMAGES).exists():
         os.replace(output / IMAGES, aside / "replaced")
     os.replace(aside / IMAGES, output / IMAGES)
+    os.replace(aside / IMAGE_SIZES, output / IMAGE_SIZES)
     os.replace(aside / IMAGE_LIST, output / IMAGE_LIST)

@@ -15,6 +15,8 @@ rule panel:
         pdf=FIGURE["panels"].replace("{format}", "pdf"),
     log:
         f"{LOGS}/panel/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/panel/{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -60,6 +62,8 @@ rule sensitivity:
         pdf=FIGURE["sensitivity"].replace("{format}", "pdf"),
     log:
         f"{LOGS}/sensitivity/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/sensitivity/{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -105,6 +109,8 @@ rule dynamics:
         pdf=FIGURE["dynamics"].replace("{format}", "pdf"),
     log:
         f"{LOGS}/dynamics/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/dynamics/{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -137,6 +143,8 @@ rule scatter:
         pdf=FIGURE["scatter"].replace("{format}", "pdf"),
     log:
         f"{LOGS}/scatter/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/scatter/{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:
