@@ -3,14 +3,16 @@
 import dataclasses
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 import numpy as np
 
 from dynseg.batches import batch_images
-from dynseg.devices import DEVICES, resolve_device, use_threads
+from dynseg.devices import DEVICES, claimed_gpu, resolve_device, use_threads
 from dynseg.errors import UserError
+from dynseg.job_log import logged_job
 from dynseg.methods import Context, Segmentation, find_method
 from dynseg.parameters import make_parameters, parse_settings
 from dynseg.prepared import find_image, read_image_list
@@ -44,7 +46,6 @@ def command(
     method = find_method(method_name)
     parameters = make_parameters(method.parameters, parse_settings(settings))
     image_ids = batch_images(read_image_list(dataset_dir), batch)
-    device = resolve_device(device) if method.uses_gpu else "cpu"
 
     def segmentations() -> Iterator[tuple[str, Segmentation]]:
         for image_id in image_ids:
@@ -58,8 +59,10 @@ def command(
             click.echo(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s", err=True)
             yield image_id, dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
 
-    write_label_maps(
-        output,
-        segmentations(),
-        describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads),
-    )
+    with ExitStack() as stack:
+        stack.enter_context(logged_job(f"method {method_name}, batch {batch}, images {len(image_ids)}, seed {seed}"))
+        gpu = stack.enter_context(claimed_gpu()) if method.uses_gpu and device != "cpu" else None
+        device = resolve_device(device) if method.uses_gpu else "cpu"
+        provenance = describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads)
+        click.echo(f"device {provenance['device']}{f', GPU {gpu}' if gpu else ''}, {threads} threads", err=True)
+        write_label_maps(output, segmentations(), provenance)
