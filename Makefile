@@ -24,6 +24,7 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/scale.py
 
 lock: $(INSTALLED)
 	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu$$//"; } > requirements.lock.new

@@ -1,7 +1,16 @@
 """Which device a computation runs on."""
 
+import itertools
 import os
+import re
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from dynseg.errors import UserError
 
@@ -30,6 +39,73 @@ def resolve_device(device: str) -> str:
     if device == "cuda":
         raise UserError("device is cuda, but PyTorch sees no CUDA device here: set device to auto or cpu")
     return "cpu"
+
+
+@contextmanager
+def claimed_gpu() -> Iterator[str | None]:
+    """Let this process see one GPU that no other job of this user has claimed; where there is one alone, that one.
+
+    The claim is the lock of a file in the system's folder of temporary files; the system releases it however the
+    process ends. More jobs than GPUs share them evenly. Enter before CUDA starts, which reads `CUDA_VISIBLE_DEVICES`,
+    set here, once. Under SLURM its choice stands.
+
+    Yields
+    ------
+    str or None
+        The claimed one, as `CUDA_VISIBLE_DEVICES` names it; None where there is nothing to choose from.
+
+    Raises
+    ------
+    UserError
+        If the folder of locks can't be written.
+    """
+    gpus = visible_gpus()
+    if not gpus or "SLURM_JOB_ID" in os.environ:
+        yield None
+        return
+    gpu, lock = _claim(gpus)
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    try:
+        yield gpu
+    finally:
+        lock.release()
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them, without importing torch."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        # As CUDA does, stop at the first entry that names none.
+        return list(itertools.takewhile(lambda name: name not in ("", "-1"), map(str.strip, given.split(","))))
+    if shutil.which("nvidia-smi") is None:
+        return []
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return listed.stdout.split() if listed.returncode == 0 else []
+
+
+def _claim(gpus: list[str]) -> tuple[str, FileLock]:
+    folder = Path(tempfile.gettempdir(), f"dynseg-gpus-{os.getuid()}")
+    share = 0
+    while True:
+        for gpu in gpus:
+            lock = FileLock(folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', gpu)}.{share}.lock")
+            try:
+                folder.mkdir(mode=0o700, exist_ok=True)
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            except OSError as error:
+                raise UserError(
+                    f"{folder} can't hold the locks of GPUs ({error.strerror}): set TMPDIR to a writable folder"
+                ) from error
+            return gpu, lock
+        share += 1
 
 
 def use_threads(threads: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dynseg.code_version import label_map_code
+from dynseg.cost import Size, choose_images_per_job
 from dynseg.errors import UserError
 from dynseg.methods import Method, find_method
 from dynseg.parameters import TrainingParameters, make_parameters, settings_of
@@ -64,13 +65,25 @@ def method_of(config: Config, method_id: str) -> Method:
     return find_method(every_method(config)[method_id]["method"])
 
 
-def method_settings(config: Config, method_id: str, **changes: Any) -> list[str]:
-    """Return all parameters of an entry of the methods or figure_methods section, as texts name=value, sorted.
+def method_parameters(config: Config, method_id: str, **changes: Any) -> Any:
+    """Return the parameters of an entry of the methods or figure_methods section, of its method's own class.
 
     Shared training parameters come from the training section, the entry's own override them, and `changes` override
     both.
     """
-    return settings_of(_parameters(config, method_id, **changes))
+    entry = every_method(config)[method_id]
+    own = {name: value for name, value in entry.items() if name not in ENTRY_KEYS}
+    cls = find_method(entry["method"]).parameters
+    shared = config["training"] if issubclass(cls, TrainingParameters) else {}
+    try:
+        return make_parameters(cls, {**shared, **own, **changes})
+    except UserError as error:
+        raise UserError(f"config: methods/{method_id}: {error}") from error
+
+
+def method_settings(config: Config, method_id: str, **changes: Any) -> list[str]:
+    """Return the parameters of an entry as texts name=value, sorted: see `method_parameters`."""
+    return settings_of(method_parameters(config, method_id, **changes))
 
 
 def method_seeds(config: Config, method_id: str) -> list[int]:
@@ -78,8 +91,27 @@ def method_seeds(config: Config, method_id: str) -> list[int]:
     return config["seeds"] if method_of(config, method_id).uses_seed else config["seeds"][:1]
 
 
-def images_per_job(config: Config, method_id: str) -> int:
-    """Return how many images a job of a method takes."""
+def images_per_job(config: Config, method_id: str, sizes: Iterable[Size]) -> int:
+    """Return how many images a job of a method takes; all points of a grid have the same batches.
+
+    Parameters
+    ----------
+    config : mapping
+    method_id : str
+    sizes : iterable of (int, int)
+        Height and width of all images of the dataset, in pixels; looked at for "auto" alone.
+    """
+    wanted = images_per_job_setting(config, method_id)
+    if wanted != "auto":
+        return wanted
+    grids = ([point_id for point_id, _ in grid(config, grid_id)] for grid_id in config["tuning"]["grids"])
+    beside = next((points for points in grids if method_id in points), [method_id])
+    parameters = [method_parameters(config, each) for each in beside]
+    return choose_images_per_job(parameters, method_of(config, method_id).uses_gpu, sizes)
+
+
+def images_per_job_setting(config: Config, method_id: str) -> Any:
+    """Return what the configuration says of a method's images a job: a number or "auto"."""
     return every_method(config)[method_id].get("images_per_job", config["images_per_job"])
 
 
@@ -207,7 +239,7 @@ def sensitivity_methods(config: Config, figure: Mapping[str, Any]) -> dict[str, 
 
 def dynamics_iterations(config: Config, figure: Mapping[str, Any], method_id: str) -> list[int]:
     """Return the iterations whose label maps a figure of dynamics shows of a method: no more than the method runs."""
-    last = _parameters(config, method_id).iterations
+    last = method_parameters(config, method_id).iterations
     return [iteration for iteration in figure["iterations"] if iteration <= last]
 
 
@@ -235,17 +267,6 @@ def scored_datasets(config: Config) -> list[str]:
 def has_ground_truth(entry: Mapping[str, Any]) -> bool:
     """Tell whether an entry of the datasets section brings annotations."""
     return entry["kind"] in ("bsd500", "voc2012", "mosaic") or bool(entry.get("annotations"))
-
-
-def _parameters(config: Config, method_id: str, **changes: Any) -> Any:
-    entry = every_method(config)[method_id]
-    own = {name: value for name, value in entry.items() if name not in ENTRY_KEYS}
-    cls = find_method(entry["method"]).parameters
-    shared = config["training"] if issubclass(cls, TrainingParameters) else {}
-    try:
-        return make_parameters(cls, {**shared, **own, **changes})
-    except UserError as error:
-        raise UserError(f"config: methods/{method_id}: {error}") from error
 
 
 def settings_beside_scheme(config: Config, method_id: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Finding one's way in a prepared dataset: its list of images and their files. Quick to import."""
 
+import csv
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +20,22 @@ def read_image_list(dataset_dir: str | Path) -> list[str]:
         return path.read_text(encoding="utf-8").split()
     except OSError as error:
         raise UserError(f"{path} can't be read, so this is no prepared dataset: run `dynseg prepare`") from error
+
+
+def read_image_sizes(dataset_dir: str | Path) -> dict[str, tuple[int, int]]:
+    """Return the height and width of a prepared dataset's images in pixels, by their ids.
+
+    Raises
+    ------
+    UserError
+        If there is no list of sizes.
+    """
+    path = Path(dataset_dir) / "sizes.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {row["image"]: (int(row["height"]), int(row["width"])) for row in csv.DictReader(file)}
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path} can't be read as a list of sizes: run `dynseg prepare` again") from error
 
 
 def find_image(dataset_dir: str | Path, image_id: str) -> Path:

@@ -189,3 +189,19 @@ def test_a_panel_shows_the_images_it_names_or_evenly_spread_ones(wanted: Any, ch
 def test_a_panel_cannot_show_an_image_that_is_not_there() -> None:
     with pytest.raises(UserError, match=r"mine.*'e'"):
         plan.panel_images({"dataset": "mine", "images": ["e"]}, ["a", "b"])
+
+
+def test_all_points_of_a_grid_have_the_batches_of_the_most_expensive_one() -> None:
+    grid = {"scheme": "fsf", "mu": 15, "scale": 0.25, "iterations": [10, 1000]}
+    config = configuration.resolve(
+        {**SMALLEST, "images_per_job": "auto", "tuning": {"grids": {"length": grid}}}, SCHEMA
+    )
+    points = {f"tune.length.iterations{count}": count for count in (10, 1000)}
+    chosen = {plan.images_per_job(config, point, [(321, 481)] * 17_000) for point in points}
+    alone = changed("methods/fsf-15", {**grid, "iterations": 1000})
+    assert chosen == {
+        plan.images_per_job(
+            configuration.resolve({**alone, "images_per_job": "auto"}, SCHEMA), "fsf-15", [(321, 481)] * 17_000
+        )
+    }
+    assert plan.images_per_job({**config, "images_per_job": 7}, "fsf-15", []) == 7

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from dynseg.batches import batch_images
 from dynseg.code_version import label_map_code
-from dynseg.devices import DEVICES, resolve_device, use_threads
+from dynseg.devices import DEVICES, claimed_gpu, resolve_device, use_threads
 from dynseg.errors import UserError
+from dynseg.job_log import logged_job
 from dynseg.methods import MODULES, Context, Segmentation, find_method
 from dynseg.parameters import make_parameters, parse_settings
 from dynseg.prepared import find_image, read_image_list
@@ -51,8 +53,6 @@ def command(
     method = find_method(method_name)
     parameters = make_parameters(method.parameters, parse_settings(settings))
     image_ids = batch_images(read_image_list(dataset_dir), batch)
-    device = resolve_device(device) if method.uses_gpu else "cpu"
-    provenance = describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads)
 
     def segment(image_id: str, file: Path) -> Segmentation:
         image = read_image(file)
@@ -82,5 +82,11 @@ def command(
         if failures:
             raise UserError("\n".join(failures))
 
-    write_label_maps(output, segmentations(), provenance)
-    forget(output)
+    with ExitStack() as stack:
+        stack.enter_context(logged_job(f"method {method_name}, batch {batch}, images {len(image_ids)}, seed {seed}"))
+        gpu = stack.enter_context(claimed_gpu()) if method.uses_gpu and device != "cpu" else None
+        device = resolve_device(device) if method.uses_gpu else "cpu"
+        provenance = describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads)
+        click.echo(f"device {provenance['device']}{f', GPU {gpu}' if gpu else ''}, {threads} threads", err=True)
+        write_label_maps(output, segmentations(), provenance)
+        forget(output)

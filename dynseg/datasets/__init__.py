@@ -55,7 +55,7 @@ def prepare(
     archive : path
         The archive or folder.
     output : path
-        The folder that gets `images/`, `images.txt` and `ground_truth.h5`.
+        The folder that gets `images/`, `images.txt`, `sizes.csv` and `ground_truth.h5`.
     name : str
         The dataset's name.
     select : callable

@@ -1,4 +1,4 @@
-"""A prepared dataset: `images/`, `images.txt` and `ground_truth.h5`, written whole or not at all."""
+"""A prepared dataset: `images/`, their lists and `ground_truth.h5`, written whole or not at all."""
 
 import os
 import random
@@ -18,6 +18,7 @@ from dynseg.locks import one_at_a_time
 
 IMAGES = "images"
 IMAGE_LIST = "images.txt"
+IMAGE_SIZES = "sizes.csv"
 GROUND_TRUTH = "ground_truth.h5"
 
 _LARGEST_TABLE = 1 << 16
@@ -202,16 +203,16 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
     if not (output / GROUND_TRUTH).exists() and _holds_files(output / IMAGES):
         raise UserError(f"{output / IMAGES} wasn't prepared by dynseg and would be lost: choose another output folder")
     aside = output.parent / f".{output.name}.part"
-    ids: list[str] = []
+    sizes: dict[str, tuple[int, int]] = {}
     try:
         with one_at_a_time(aside):
             try:
                 shutil.rmtree(aside, ignore_errors=True)
                 (aside / IMAGES).mkdir(parents=True)
-                store_annotations(aside / GROUND_TRUTH, _annotations(aside / IMAGES, examples, ids), attributes)
-                if not ids:
+                store_annotations(aside / GROUND_TRUTH, _annotations(aside / IMAGES, examples, sizes), attributes)
+                if not sizes:
                     raise UserError(f"{attributes.get('archive', output)} has no image to prepare: give one that has")
-                (aside / IMAGE_LIST).write_text("".join(f"{image_id}\n" for image_id in sorted(ids)), encoding="utf-8")
+                _write_lists(aside, sizes)
                 _replace(output, aside)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
@@ -219,24 +220,33 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
         raise UserError(
             f"{output} can't be written ({error.strerror or error}): make room or choose a writable folder"
         ) from error
-    return sorted(ids)
+    return sorted(sizes)
+
+
+def _write_lists(folder: Path, sizes: Mapping[str, tuple[int, int]]) -> None:
+    ids = sorted(sizes)
+    (folder / IMAGE_LIST).write_text("".join(f"{image_id}\n" for image_id in ids), encoding="utf-8")
+    rows = "".join(f"{image_id},{sizes[image_id][0]},{sizes[image_id][1]}\n" for image_id in ids)
+    (folder / IMAGE_SIZES).write_text(f"image,height,width\n{rows}", encoding="utf-8")
 
 
 def _holds_files(folder: Path) -> bool:
     return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
-def _annotations(images: Path, examples: Iterable[Example], ids: list[str]) -> Iterator[tuple[str, NDArray]]:
+def _annotations(
+    images: Path, examples: Iterable[Example], sizes: dict[str, tuple[int, int]]
+) -> Iterator[tuple[str, NDArray]]:
     for example in examples:
-        size = read_image(example.content, example.source).shape[:2]
-        if example.segments is not None and example.segments.shape[1:] != size:
-            (height, width), (annotated_height, annotated_width) = size, example.segments.shape[1:]
+        height, width = read_image(example.content, example.source).shape[:2]
+        if example.segments is not None and example.segments.shape[1:] != (height, width):
+            annotated_height, annotated_width = example.segments.shape[1:]
             raise UserError(
                 f"{example.source} has {width}x{height} pixels and its annotation {annotated_width}x{annotated_height}:"
                 " give an annotation of the image's size"
             )
         _store(images / f"{example.image_id}{example.suffix}", example)
-        ids.append(example.image_id)
+        sizes[example.image_id] = height, width
         if example.segments is not None:
             yield example.image_id, example.segments
 
@@ -260,4 +270,5 @@ def _replace(output: Path, aside: Path) -> None:
     if (output / IMAGES).exists():
         os.replace(output / IMAGES, aside / "replaced")
     os.replace(aside / IMAGES, output / IMAGES)
+    os.replace(aside / IMAGE_SIZES, output / IMAGE_SIZES)
     os.replace(aside / IMAGE_LIST, output / IMAGE_LIST)

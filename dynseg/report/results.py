@@ -13,7 +13,8 @@ from dynseg.batches import run_files
 from dynseg.errors import UserError
 from dynseg.figures.inputs import locate_label_maps
 from dynseg.label_maps import read_attributes
-from dynseg.prepared import read_image_list
+from dynseg.plan import images_per_job
+from dynseg.prepared import read_image_list, read_image_sizes
 from dynseg.scores import read_scores
 
 
@@ -90,11 +91,9 @@ def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
             seed = _seed(folder / "segments" / dataset / method, config.get("seeds", []))
             if seed is not None:
                 segments = folder / "segments" / dataset / method / seed
-                batched = "images_per_job" in config
-                own = config.get("methods", {}).get(method, {})
                 label_maps = locate_label_maps(
-                    run_files(segments, images[dataset], own.get("images_per_job", config["images_per_job"]))
-                    if batched
+                    run_files(segments, images[dataset], _images_per_job(folder / "datasets" / dataset, config, method))
+                    if "images_per_job" in config
                     else [segments]
                 )
                 scores = folder / "scores" / dataset / method / f"{seed}.csv"
@@ -153,6 +152,13 @@ def stage_times(folder: Path) -> list[dict[str, Any]]:
         if seconds:
             rows.append({"stage": stage, "jobs": len(seconds), "seconds": sum(seconds), "longest": max(seconds)})
     return sorted(rows, key=lambda row: -row["seconds"])
+
+
+def _images_per_job(dataset_dir: Path, config: Mapping[str, Any], method: str) -> int:
+    wanted = config.get("methods", {}).get(method, {}).get("images_per_job", config["images_per_job"])
+    if wanted != "auto":
+        return wanted
+    return images_per_job(dict(config), method, read_image_sizes(dataset_dir).values())
 
 
 def _labels(section: Any) -> dict[str, str]:

@@ -16,6 +16,7 @@ from PIL import Image
 from dynseg.datasets.prepared import Example, listed, numbered_segments, sampled, unique_ids, write_dataset
 from dynseg.errors import UserError
 from dynseg.ground_truth import read_annotated_ids, read_attributes
+from dynseg.prepared import read_image_sizes
 
 
 def png(height: int = 2, width: int = 3) -> bytes:
@@ -43,7 +44,8 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 def test_layout(tmp_path: Path) -> None:
     output = tmp_path / "mine"
     assert write_dataset(output, [example("b"), example("a", segments=None)], {"dataset": "mine"}) == ["a", "b"]
-    assert sorted(snapshot(output)) == ["ground_truth.h5", "images.txt", "images/a.png", "images/b.png"]
+    assert sorted(snapshot(output)) == ["ground_truth.h5", "images.txt", "images/a.png", "images/b.png", "sizes.csv"]
+    assert read_image_sizes(output) == {"a": (2, 3), "b": (2, 3)}
     assert (output / "images.txt").read_text() == "a\nb\n"
     assert (output / "images" / "a.png").read_bytes() == png()
     assert (output / "images" / "a.png").stat().st_mtime == 1_000_000_000
@@ -88,7 +90,7 @@ def test_new_dataset_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
     write_dataset(output, [example("old"), example("older")], {})
     (output / "notes.txt").write_text("kept")
     write_dataset(output, [example("new")], {})
-    assert sorted(snapshot(output)) == ["ground_truth.h5", "images.txt", "images/new.png", "notes.txt"]
+    assert sorted(snapshot(output)) == ["ground_truth.h5", "images.txt", "images/new.png", "notes.txt", "sizes.csv"]
 
 
 def test_remains_of_a_killed_run_do_no_harm(tmp_path: Path) -> None:

@@ -82,23 +82,23 @@ def test_label_maps_on_the_way_are_of_runs_of_that_length(drawn: Workflow) -> No
     assert losses == read_history(whole, "a")["similarity_loss"][:2].tolist()
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "jobs"),
-    [
-        ("panels/one/colours", "boundaries", {"panel": 1}),
-        ("panels/one/ground_truth", True, {"panel": 1}),
-        ("panels/one/images", ["a"], {"segment": 1, "panel": 1}),
-        ("panels/both/show", [{"dataset": "pictures"}, {"dataset": "small", "images": ["a"]}], {"panel": 1}),
-        ("figure_methods/fixed-1/mu", 2, {"segment": 1, "panel": 1}),
-        ("figure_methods/fixed-2", {"scheme": "fixed", "mu": 2}, {}),
-        ("dynamics/a/iterations", [1, 2], {"short_run": 1, "dynamics": 1}),
-        ("dynamics/a/iterations", [], {"dynamics": 1}),
-        ("sensitivity/small/methods", ["fsf-5", "fsf-15"], {"sensitivity": 1}),
-        ("sensitivity/small/methods", ["fixed-1", "fsf-5", "fsf-15"], {"segment": 1, "score": 1, "sensitivity": 1}),
-        ("scatter/fsf/methods", ["fsf-5", "fsf-15"], {"scatter": 1}),
-        ("methods/fsf-5/label", "other", {"table": 1, "scatter": 1}),
-    ],
-)
+CASES: list[tuple[str, Any, dict[str, int]]] = [
+    ("panels/one/colours", "boundaries", {"panel": 1}),
+    ("panels/one/ground_truth", True, {"panel": 1}),
+    ("panels/one/images", ["a"], {"segment": 1, "panel": 1}),
+    ("panels/both/show", [{"dataset": "pictures"}, {"dataset": "small", "images": ["a"]}], {"panel": 1}),
+    ("figure_methods/fixed-1/mu", 2, {"segment": 1, "panel": 1}),
+    ("figure_methods/fixed-2", {"scheme": "fixed", "mu": 2}, {}),
+    ("dynamics/a/iterations", [1, 2], {"short_run": 1, "dynamics": 1}),
+    ("dynamics/a/iterations", [], {"dynamics": 1}),
+    ("sensitivity/small/methods", ["fsf-5", "fsf-15"], {"sensitivity": 1}),
+    ("sensitivity/small/methods", ["fixed-1", "fsf-5", "fsf-15"], {"segment": 1, "score": 1, "sensitivity": 1}),
+    ("scatter/fsf/methods", ["fsf-5", "fsf-15"], {"scatter": 1}),
+    ("methods/fsf-5/label", "other", {"table": 1, "scatter": 1}),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "jobs"), CASES)
 def test_a_changed_figure_is_redrawn_alone(drawn: Workflow, path: str, value: Any, jobs: dict[str, int]) -> None:
     assert drawn.planned(config=with_change(drawn, path, value)) == jobs
 

@@ -1,13 +1,16 @@
 """A change in the config reruns what depends on it and nothing else: jobs are counted in dry runs."""
 
 import copy
+import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import Workflow, write_dataset
+import test_figures
+from conftest import REPOSITORY, Workflow, write_dataset
 
 
 def with_change(workflow: Workflow, path: str, value: Any) -> dict[str, Any]:
@@ -34,27 +37,76 @@ def test_the_table_is_complete(finished: Workflow) -> None:
     assert (finished.directory / "results/figures/panels/small.pdf").read_bytes().startswith(b"%PDF")
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "jobs"),
-    [
-        ("methods/fsf-10", {"scheme": "fsf", "mu": 10}, {"segment": 3, "score": 1, "table": 1}),
-        ("methods/fsf-15/mu", 12, {"segment": 3, "score": 1, "table": 1, "panel": 1}),
-        ("methods/fsf-15/mu", 15.0, {}),
-        ("methods/fsf-15/label", "FSF", {"table": 1, "panel": 1}),
-        ("training/momentum", 0.8, {"segment": 6, "score": 2, "table": 1, "panel": 1}),
-        ("training/precision", "tf32", {"segment": 6, "score": 2, "table": 1, "panel": 1}),
-        ("panels/small/images", ["b"], {"panel": 1}),
-        ("panels/small/colours", "mean", {"panel": 1}),
-        ("panels/second", {"dataset": "small"}, {"panel": 1}),
-        ("scoring/connectivity", 8, {"score": 3, "table": 1}),
-        ("seeds", [0, 1], {"segment": 6, "score": 2, "table": 1}),
-        ("device", "auto", {}),
-        ("threads", 2, {}),
-        ("methods/fsf-15/published", {"small": 0.5}, {"table": 1}),
-    ],
-)
+# Path of a key, another value, and the jobs that it makes.
+CASES: list[tuple[str, Any, dict[str, int]]] = [
+    ("methods/fsf-10", {"scheme": "fsf", "mu": 10}, {"segment": 3, "score": 1, "table": 1}),
+    ("methods/fsf-15/mu", 12, {"segment": 3, "score": 1, "table": 1, "panel": 1}),
+    ("methods/fsf-15/mu", 15.0, {}),
+    ("methods/fsf-15/label", "FSF", {"table": 1, "panel": 1}),
+    ("training/momentum", 0.8, {"segment": 6, "score": 2, "table": 1, "panel": 1}),
+    ("training/precision", "tf32", {"segment": 6, "score": 2, "table": 1, "panel": 1}),
+    ("panels/small/images", ["b"], {"panel": 1}),
+    ("panels/small/colours", "mean", {"panel": 1}),
+    ("panels/second", {"dataset": "small"}, {"panel": 1}),
+    ("scoring/connectivity", 8, {"score": 3, "table": 1}),
+    ("seeds", [0, 1], {"segment": 6, "score": 2, "table": 1}),
+    ("device", "auto", {}),
+    ("threads", 2, {}),
+    ("methods/fsf-15/published", {"small": 0.5}, {"table": 1}),
+    ("images_per_job", 3, {"segment": 3, "score": 3, "table": 1, "panel": 1}),
+    ("methods/fsf-15/images_per_job", "auto", {}),
+    ("datasets/small/label", "Small", {"table": 1}),
+    ("datasets/small/sample", 2, {"prepare_dataset": 1, "score": 3, "table": 1, "panel": 1}),
+    ("figure_methods/fixed-1", {"scheme": "fixed", "mu": 1}, {}),
+    ("tuning/grids/fsf", {"scheme": "fsf", "mu": [1, 2]}, {}),
+    ("resources", "elsewhere", {}),
+    ("results", "elsewhere", {"prepare_dataset": 1, "score": 3, "table": 1, "panel": 1}),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "jobs"), CASES)
 def test_a_change_reruns_what_depends_on_it(finished: Workflow, path: str, value: Any, jobs: dict[str, int]) -> None:
     assert finished.planned(config=with_change(finished, path, value)) == jobs
+
+
+FIGURES = {"panel", "sensitivity", "dynamics", "short_run", "scatter"}
+
+
+def documented_reruns() -> dict[str, set[str]]:
+    """What config/README.md says that each key reruns; ID and KEY stand for any."""
+    text = (REPOSITORY / "config/README.md").read_text(encoding="utf-8")
+    table = text.partition("| key | reruns | of them |\n")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines()[1:]]
+    return {
+        key: set(re.findall(r"`(\w+)`", reruns)) - {"snakemake"} | ({"figures"} if "figures" in reruns else set())
+        for keys, reruns in rows
+        for key in re.findall(r"`([^`]+)`", keys)
+    }
+
+
+def documented_key(path: str, keys: Iterable[str]) -> str:
+    """The key of the table that a path falls under: the one that names most of it."""
+    patterns = {key: re.sub("ID|KEY", "[^/]+", key) for key in keys}
+    found = [key for key, pattern in patterns.items() if re.fullmatch(pattern, path)]
+    assert found, f"config/README.md doesn't say what {path} reruns"
+    return min(found, key=lambda key: len(re.findall("ID|KEY", key)))
+
+
+def test_the_documented_reruns_are_those_of_the_dry_runs() -> None:
+    documented = documented_reruns()
+    seen: dict[str, set[str]] = {key: set() for key in documented}
+    new_dataset = ("datasets/other", None, {"prepare_dataset": 1, "score": 3, "table": 1})
+    for path, _, jobs in [*CASES, *test_figures.CASES, new_dataset]:
+        rules = {"figures" if rule in FIGURES else rule for rule in jobs}
+        # What a dataset's preparation reruns is only known afterwards.
+        if "prepare_dataset" in rules:
+            rules.add("segment")
+        seen[documented_key(path, documented)] |= rules
+    # The same in one row, so that one key of it is enough.
+    for key, like in (("training/KEY", "methods/ID/KEY"), ("panels/ID", "panels/ID/KEY")):
+        seen[key] |= seen[like]
+    seen["methods/ID/images_per_job"] |= seen["images_per_job"]
+    assert seen == documented
 
 
 def test_another_number_of_cores_reruns_nothing(finished: Workflow) -> None:
@@ -72,6 +124,26 @@ def test_a_gpu_is_asked_for_only_where_one_is_used(finished: Workflow) -> None:
     config = with_change(finished, "methods/fsf-10", {"scheme": "fsf", "mu": 10})
     assert "gpu=1" in finished.run("--dry-run", config={**config, "device": "cuda"})
     assert "gpu=1" not in finished.run("--dry-run", config={**config, "device": "cpu"})
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "jobs"),
+    [
+        ("losses.py", ".mean()", ".sum()", {"segment": 6, "score": 2, "table": 1, "panel": 1}),
+        ("figures/panels.py", "import", "ANSWER = 42\nimport", {"panel": 1}),
+        ("losses.py", "as released", "as is released", {}),
+    ],
+)
+def test_changed_code_reruns_what_it_decides(
+    finished: Workflow, tmp_path: Path, module: str, old: str, new: str, jobs: dict[str, int]
+) -> None:
+    for part in ("dynseg", "workflow", "envs"):
+        shutil.copytree(REPOSITORY / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "Snakefile", tmp_path)
+    text = (tmp_path / "dynseg" / module).read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "dynseg" / module).write_text(re.sub(f"^(.*){re.escape(old)}", rf"\1{new}", text, count=1, flags=re.M))
+    assert finished.planned("--snakefile", str(tmp_path / "Snakefile")) == jobs
 
 
 def test_a_dropped_and_an_added_image_leave_the_others_alone(finished: Workflow, tmp_path: Path) -> None:

@@ -1,29 +1,43 @@
 import os
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+# A checkout brings its package along; rules that another workflow takes from an address need it installed.
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
-sys.path.insert(0, str(REPOSITORY))
+if (REPOSITORY / "dynseg").is_dir():
+    sys.path.insert(0, str(REPOSITORY))
+elif find_spec("dynseg") is None:
+    raise WorkflowError(
+        "the Python package dynseg is missing: install it with pip beside Snakemake, or take the module from a checkout"
+    )
 
-from dynseg import configuration, plan
+from dynseg import configuration, cost, plan
 from dynseg.batches import batches
 from dynseg.code_version import code_version
 from dynseg.devices import gpu_is_visible
 from dynseg.environment import offer_package
 from dynseg.errors import UserError
 from dynseg.locks import claim_folder
-from dynseg.prepared import find_image, read_image_list
+from dynseg.prepared import find_image, read_image_list, read_image_sizes
 
-offer_package(REPOSITORY)
+offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
+
+# A module has the config that its `config:` gives; what the command line says is meant for the workflow around it.
+IS_MODULE = workflow.modifier.skip_configfile
 
 try:
     config = configuration.resolve(
-        configuration.layer(config, workflow.config_settings.overwrite_config),
-        configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml"),
+        configuration.layer(
+            config, {} if IS_MODULE else workflow.config_settings.overwrite_config
+        ),
+        configuration.load_schema(
+            workflow.source_path("../schemas/config.schema.yaml")
+        ),
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -32,7 +46,8 @@ METHODS = plan.every_method(config)
 DATASETS = plan.every_dataset(config)
 RESULTS = config["results"]
 RESOURCES = config["resources"]
-ENVIRONMENT = str(REPOSITORY / "envs/dynseg.yaml")
+# Relative to the folder of the rules.
+ENVIRONMENT = "../../envs/dynseg.yaml"
 
 # Every path is spelt here once.
 OFFICIAL_ARCHIVE = f"{RESOURCES}/official/{{kind}}.archive"
@@ -41,6 +56,7 @@ MOSAIC_ARCHIVE = f"{RESOURCES}/{{dataset}}.mosaic.tgz"
 PHOTOGRAPHS = f"{RESOURCES}/{{dataset}}.photographs"
 DATASET = f"{RESULTS}/datasets/{{dataset}}"
 IMAGE_LIST = f"{DATASET}/images.txt"
+IMAGE_SIZES = f"{DATASET}/sizes.csv"
 GROUND_TRUTH = f"{DATASET}/ground_truth.h5"
 RUN = f"{RESULTS}/segments/{{dataset}}/{{method}}/seed{{seed}}"
 LABEL_MAPS = f"{RUN}/{{batch}}.h5"

@@ -1,8 +1,12 @@
+# On a cluster, downloads run where Snakemake does: most nodes reach no other network.
 rule fetch_official:
     output:
         OFFICIAL_ARCHIVE,
     log:
         f"{LOGS}/fetch_official/{{kind}}.log",
+    benchmark:
+        f"{BENCHMARKS}/fetch_official/{{kind}}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     shell:
@@ -14,6 +18,9 @@ rule fetch_given:
         GIVEN_ARCHIVE,
     log:
         f"{LOGS}/fetch_given/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/fetch_given/{{dataset}}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -28,6 +35,8 @@ rule compose_mosaic:
         MOSAIC_ARCHIVE,
     log:
         f"{LOGS}/compose_mosaic/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/compose_mosaic/{{dataset}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -43,6 +52,8 @@ rule export_photographs:
         directory(PHOTOGRAPHS),
     log:
         f"{LOGS}/export_photographs/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/export_photographs/{{dataset}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -59,6 +70,7 @@ checkpoint prepare_dataset:
     output:
         images=directory(f"{DATASET}/images"),
         image_list=IMAGE_LIST,
+        image_sizes=IMAGE_SIZES,
         ground_truth=GROUND_TRUTH,
     log:
         f"{LOGS}/prepare_dataset/{{dataset}}.log",
@@ -66,6 +78,9 @@ checkpoint prepare_dataset:
         f"{BENCHMARKS}/prepare_dataset/{{dataset}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         kind=lambda wildcards: DATASETS[wildcards.dataset]["kind"],
         archive=lambda wildcards: archive(wildcards),

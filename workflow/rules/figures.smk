@@ -15,6 +15,8 @@ rule panel:
         pdf=FIGURE["panels"].replace("{format}", "pdf"),
     log:
         f"{LOGS}/panel/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/panel/{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -64,6 +66,8 @@ rule sensitivity:
         pdf=FIGURE["sensitivity"].replace("{format}", "pdf"),
     log:
         f"{LOGS}/sensitivity/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/sensitivity/{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -109,6 +113,8 @@ rule dynamics:
         pdf=FIGURE["dynamics"].replace("{format}", "pdf"),
     log:
         f"{LOGS}/dynamics/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/dynamics/{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -141,6 +147,8 @@ rule scatter:
         pdf=FIGURE["scatter"].replace("{format}", "pdf"),
     log:
         f"{LOGS}/scatter/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/scatter/{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:

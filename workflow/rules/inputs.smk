@@ -10,8 +10,25 @@ def image_ids(dataset):
 def method_batches(dataset, method):
     """The batches of a dataset that a method's jobs take, once it is prepared: ids of images by name."""
     checkpoints.prepare_dataset.get(dataset=dataset)
-    changed = os.stat(IMAGE_LIST.format(dataset=dataset)).st_mtime_ns
-    return batches_since(changed, dataset, plan_of(method)["images_per_job"])
+    return listed_batches(dataset, method)
+
+
+def images_per_job(dataset, method):
+    """How many images a job of a method takes on a dataset, once it is prepared."""
+    checkpoints.prepare_dataset.get(dataset=dataset)
+    return images_per_job_since(listed_at(dataset), dataset, method)
+
+
+def listed_at(dataset):
+    """When the list of a dataset's images was written."""
+    return os.stat(IMAGE_LIST.format(dataset=dataset)).st_mtime_ns
+
+
+def listed_batches(dataset, method):
+    """The batches by the list of images that is there; resources can't wait for a checkpoint as inputs can."""
+    changed = listed_at(dataset)
+    images = images_per_job_since(changed, dataset, method)
+    return batches_since(changed, dataset, images)
 
 
 # Asked for every job, and there may be many thousands.
@@ -22,12 +39,22 @@ def batches_since(changed, dataset, images_per_job):
 
 
 @cache
+def images_per_job_since(changed, dataset, method):
+    return plan.images_per_job(config, method, sizes_since(changed, dataset).values())
+
+
+@cache
+def sizes_since(changed, dataset):
+    return read_image_sizes(DATASET.format(dataset=dataset))
+
+
+@cache
 def plan_of(method):
     """What the config says of a method."""
     return {
         "method": METHODS[method]["method"],
+        "parameters": plan.method_parameters(config, method),
         "settings": plan.method_settings(config, method),
-        "images_per_job": plan.images_per_job(config, method),
         "uses_gpu": plan.method_of(config, method).uses_gpu,
         "code": plan.method_code_version(config, method),
         "predictions": plan.predictions_contents(config, method),
@@ -83,6 +110,35 @@ def device(wildcards, resources):
     return (
         "cpu" if uses_gpu(wildcards.method) and resources.gpu == 0 else config["device"]
     )
+
+
+def segmentation_cost(estimate, wildcards, attempt):
+    """What a function of `cost` says of a segmentation job."""
+    dataset, method, batch = wildcards.dataset, wildcards.method, wildcards.batch
+    images = listed_batches(dataset, method).get(batch, [batch])
+    known = sizes_since(listed_at(dataset), dataset)
+    sizes = [known[image_id] for image_id in images]
+    gpu = uses_gpu(method)
+    return estimate(
+        plan_of(method)["parameters"], sizes, config["threads"], gpu, attempt
+    )
+
+
+def segment_minutes(wildcards, attempt):
+    """The minutes that a segmentation job asks a cluster for."""
+    return segmentation_cost(cost.job_minutes, wildcards, attempt)
+
+
+def segment_megabytes(wildcards, attempt):
+    """The memory that a segmentation job asks a cluster for, in MB."""
+    return segmentation_cost(cost.job_megabytes, wildcards, attempt)
+
+
+def scoring_minutes(dataset, attempt, runs=1):
+    """The minutes that scoring runs on a dataset asks a cluster for; the least before it is prepared."""
+    is_prepared = os.path.exists(IMAGE_LIST.format(dataset=dataset))
+    images = len(read_image_list(DATASET.format(dataset=dataset))) if is_prepared else 0
+    return attempt * (10 + images * runs // 10)
 
 
 def label_maps_with(dataset, method, seed, wanted):

@@ -4,6 +4,7 @@ rule record_config:
         RECORDED_CONFIG,
     log:
         f"{LOGS}/record_config.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -30,6 +31,9 @@ rule report:
         f"{LOGS}/report.log",
     conda:
         ENVIRONMENT
+    resources:
+        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         directory=lambda wildcards: RESULTS,
         code=code_version("dynseg.report.build"),

@@ -12,13 +12,17 @@ rule score:
         f"{BENCHMARKS}/score/{{dataset}}/{{method}}/seed{{seed}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        runtime=lambda wildcards, attempt: scoring_minutes(wildcards.dataset, attempt),
     params:
         # Names of folders, since a command may not be long enough for thousands of files.
         run=lambda wildcards: RUN.format(
             dataset=wildcards.dataset, method=wildcards.method, seed=wildcards.seed
         ),
         dataset=lambda wildcards: DATASET.format(dataset=wildcards.dataset),
-        images_per_job=lambda wildcards: plan_of(wildcards.method)["images_per_job"],
+        images_per_job=lambda wildcards: images_per_job(
+            wildcards.dataset, wildcards.method
+        ),
         connectivity=config["scoring"]["connectivity"],
         code=code_version("dynseg.scores"),
     shell:
@@ -51,6 +55,8 @@ rule table:
         ),
     log:
         f"{LOGS}/table1.log",
+    benchmark:
+        f"{BENCHMARKS}/table/table1.tsv"
     conda:
         ENVIRONMENT
     params:

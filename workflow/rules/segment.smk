@@ -12,6 +12,8 @@ rule segment:
     threads: config["threads"]
     resources:
         gpu=lambda wildcards: int(uses_gpu(wildcards.method)),
+        runtime=segment_minutes,
+        mem_mb=segment_megabytes,
     params:
         method=lambda wildcards: plan_of(wildcards.method)["method"],
         settings=lambda wildcards: [

@@ -14,14 +14,21 @@ rule tune_grid:
         pdf=TUNED.replace("{format}", "pdf"),
     log:
         f"{LOGS}/tune_grid/{{grid}}.log",
+    benchmark:
+        f"{BENCHMARKS}/tune_grid/{{grid}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        runtime=lambda wildcards, attempt: scoring_minutes(
+            plan.TUNING_DATASET, attempt, len(plan.grid(config, wildcards.grid))
+        ),
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         dataset=lambda wildcards: DATASET.format(dataset=plan.TUNING_DATASET),
         runs=grid_runs,
-        images_per_job=lambda wildcards: plan_of(
-            plan.grid(config, wildcards.grid)[0][0]
-        )["images_per_job"],
+        images_per_job=lambda wildcards: images_per_job(
+            plan.TUNING_DATASET, plan.grid(config, wildcards.grid)[0][0]
+        ),
         measure=config["tuning"]["measure"],
         connectivity=config["scoring"]["connectivity"],
         code=code_version("dynseg.tuning", "dynseg.figures.grid"),

@@ -1,0 +1,70 @@
+"""requirements.lock is the one place that says versions: the other environments agree with it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).parents[1]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONTAINERS = ("Dockerfile", "dynseg.def")
+
+
+def pinned(lines: list[str]) -> dict[str, str]:
+    """The versions of lines name==version, by canonical name."""
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    versions = {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in requirements}
+    assert all(str(each.specifier).startswith("==") for each in requirements)
+    return versions
+
+
+LOCK = pinned((REPOSITORY / "requirements.lock").read_text(encoding="utf-8").splitlines())
+
+
+def test_the_lock_meets_every_requirement_of_the_package_and_its_extras() -> None:
+    wanted = [
+        *PROJECT["dependencies"],
+        *(each for extra in PROJECT["optional-dependencies"].values() for each in extra),
+    ]
+    for requirement in map(Requirement, wanted):
+        assert LOCK[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_the_conda_environment_is_the_package_at_the_locks_versions() -> None:
+    environment = yaml.safe_load((REPOSITORY / "envs/dynseg.yaml").read_text(encoding="utf-8"))
+    (by_pip,) = (each["pip"] for each in environment["dependencies"] if isinstance(each, dict))
+    versions = pinned(by_pip)
+    assert versions.keys() == {canonicalize_name(Requirement(each).name) for each in PROJECT["dependencies"]}
+    assert versions == {name: LOCK[name] for name in versions}
+
+
+def test_conda_and_containers_have_a_python_that_the_package_supports() -> None:
+    environment = yaml.safe_load((REPOSITORY / "envs/dynseg.yaml").read_text(encoding="utf-8"))
+    (conda,) = (each.removeprefix("python=") for each in environment["dependencies"] if str(each).startswith("python="))
+    for name in CONTAINERS:
+        text = (REPOSITORY / "envs" / name).read_text(encoding="utf-8")
+        assert re.findall(r"python:([\d.]+)", text) == [conda], name
+    assert conda in Requirement(f"python{PROJECT['requires-python']}").specifier
+
+
+def test_containers_install_the_lock_and_copy_what_there_is() -> None:
+    for name in CONTAINERS:
+        text = (REPOSITORY / "envs" / name).read_text(encoding="utf-8")
+        assert "--requirement /opt/dynseg/requirements.lock" in text
+        assert "--no-deps /opt/dynseg" in text
+        # No version beside the lock's.
+        assert "==" not in text
+        copied = re.findall(r"^(?:COPY | {4})(\S.*?) /opt/dynseg/", text, flags=re.MULTILINE)
+        sources = {source for line in copied for source in line.split()} - {"pip"}
+        files = {source for source in sources if (REPOSITORY / source).exists()}
+        assert {"requirements.lock", "pyproject.toml", "dynseg", "workflow", "profiles", "envs", "Snakefile"} <= files
+
+
+def test_the_catalogue_finds_what_it_asks_for() -> None:
+    entry = yaml.safe_load((REPOSITORY / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))
+    assert entry["usage"]["software-stack-deployment"]["conda"] is True
+    assert (REPOSITORY / "workflow/Snakefile").exists()
+    assert (REPOSITORY / "config/README.md").exists()
