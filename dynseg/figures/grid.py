@@ -46,13 +46,13 @@ def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figur
                 band = (curve["interval_low"], curve["interval_high"])
                 axes.fill_between(curve[axis], *band, color=colour, alpha=0.16, linewidth=0)
         axes.plot(chosen[axis], chosen[measure], "o", markersize=9, fillstyle="none", color="black", linewidth=0.8)
-        values = sorted(table[axis].unique())
-        if values[-1] > 5 * values[0] > 0:
+        swept = [float(value) for value in sorted(table[axis].unique())]
+        if swept[-1] > 5 * swept[0] > 0:
             axes.set_xscale("log")
-        labelled = _apart(values, logarithmic=axes.get_xscale() == "log")
+        labelled = _apart(swept, logarithmic=axes.get_xscale() == "log")
         axes.xaxis.set_major_locator(FixedLocator(labelled))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_locator(FixedLocator([value for value in values if value not in labelled]))
+        axes.xaxis.set_minor_locator(FixedLocator([value for value in swept if value not in labelled]))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"{_name(axis)}\n({printable(chosen['chosen_on'])}, {chosen['images']} images)")
         axes.set_ylabel(f"mIOU ({measure})" if measure in ("all", "fine", "coarse", "mean") else _name(measure))

@@ -37,7 +37,7 @@ def score_tables(
     table = table[table["dataset"].isin(list(datasets))]
     is_raw = table["measure"].str.endswith("_raw")
     parts = [(RELABELLED, table[~is_raw]), (RAW, table[is_raw])]
-    alike = {
+    alike: set[tuple[Any, ...]] = {
         (line["dataset"], line["measure"], *pair)
         for line in differences.to_dict("records")
         if not line["distinguishable"]
@@ -49,7 +49,7 @@ def score_tables(
 def _pivoted(
     caption: str,
     part: pd.DataFrame,
-    alike: set[tuple[str, ...]],
+    alike: set[tuple[Any, ...]],
     datasets: Mapping[str, str],
     methods: Mapping[str, str],
 ) -> dict[str, Any]:
