@@ -135,10 +135,8 @@ def command(
                     line = _segment_one(image, run, marks.get(image.source), device, bar, about)
                 except UserError as error:
                     failures += 1
-                    message = str(error)
-                    bar.say(
-                        f"dynseg: {message if str(image.source) in message else f'{image.source}: {message}'}", err=True
-                    )
+                    named = str(image.source) in str(error)
+                    bar.say(f"dynseg: {error}" if named else f"dynseg: {image.source}: {error}", err=True)
                 else:
                     done += 1
                     bar.say(line)
