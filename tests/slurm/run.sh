@@ -22,7 +22,13 @@ HOST="$(hostname -s)"
 PYTHON="$PWD/.venv/bin/python"
 
 stop() {
-    # Read each pid from the file that its daemon wrote.
+    # Jobs first: their steps outlive the daemons.
+    timeout 20 scancel --user="$(id -un)" 2> /dev/null || true
+    for _ in $(seq 40); do
+        [ -n "$(timeout 20 squeue --noheader 2> /dev/null)" ] || break
+        sleep 0.5
+    done
+    # Each pid is in the file that its daemon wrote.
     for daemon in slurmctld slurmd munged; do
         pid="$(cat "$STATE/$daemon.pid" 2> /dev/null || true)"
         [ -n "$pid" ] || continue
