@@ -40,7 +40,7 @@ GPU_MARGIN = 10.0
 LEAST_MINUTES = 10
 MEMORY_MARGIN = 1.5
 # CUDA's own share of the host's memory.
-GPU_HOST_BYTES = 6_000_000_000
+GPU_HOST_BYTES = 4_000_000_000
 # k-means on windows of 7 × 7 pixels keeps three float32 copies of them.
 BYTES_A_PIXEL = 2000
 LEAST_BYTES = 1_000_000_000

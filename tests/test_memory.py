@@ -11,7 +11,7 @@ from dynseg.memory import available_memory, estimate_memory, format_bytes
 from dynseg.parameters import TrainingParameters, reduced_size
 
 MEASURE = """
-import resource, sys
+import sys
 import numpy as np
 import torch
 from functools import partial
@@ -25,7 +25,8 @@ height, width, components, scale, step = (kind(text) for kind, text in zip((int,
 image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 parameters = TrainingParameters(components=components, iterations=1, scale=scale, step=step)
 train_and_apply(image, Context(), parameters, partial(fixed, mu=5))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+# Not ru_maxrss, which starts from the peak of the process that started this one.
+print(next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 

@@ -33,7 +33,8 @@ HERE = {
     "latency-wait": 10,
     "slurm-partition-config": str(REPOSITORY / "profiles/slurm/partitions.yaml"),
 }
-PATIENCE = 300.0
+# A bound against waiting for ever, not an expectation: a minute or two on a machine of one's own.
+PATIENCE = 1800.0
 
 
 def main(state: Path) -> None:

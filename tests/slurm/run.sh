@@ -22,7 +22,13 @@ HOST="$(hostname -s)"
 PYTHON="$PWD/.venv/bin/python"
 
 stop() {
-    # Read each pid from the file that its daemon wrote.
+    # Jobs first: their steps outlive the daemons.
+    timeout 20 scancel --user="$(id -un)" 2> /dev/null || true
+    for _ in $(seq 40); do
+        [ -n "$(timeout 20 squeue --noheader 2> /dev/null)" ] || break
+        sleep 0.5
+    done
+    # Each pid is in the file that its daemon wrote.
     for daemon in slurmctld slurmd munged; do
         pid="$(cat "$STATE/$daemon.pid" 2> /dev/null || true)"
         [ -n "$pid" ] || continue
@@ -46,8 +52,8 @@ found = [socket.socket() for _ in range(2)]
 for each in found:
     each.bind(("127.0.0.1", 0))
 print(*(each.getsockname()[1] for each in found))')
-# What slurmd itself says of the machine: processors, their topology and memory.
-TOPOLOGY="$(slurmd -C | sed -n 's/^NodeName=[^ ]* \(CPUs=.*RealMemory=[0-9]*\).*/\1/p')"
+# The processors and their topology as slurmd itself sees them; memory is no matter here, so there is enough for all.
+TOPOLOGY="$(slurmd -C | sed -n 's/^NodeName=[^ ]* \(CPUs=.*\) RealMemory=.*/\1/p')"
 cat > "$STATE/slurm.conf" <<CONFIGURATION
 ClusterName=dynseg
 SlurmctldHost=$HOST(127.0.0.1)
@@ -73,10 +79,11 @@ SwitchType=switch/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
+SlurmdParameters=config_overrides
 MinJobAge=3600
 SchedulerParameters=batch_sched_delay=1,sched_interval=2
 GresTypes=gpu
-NodeName=$HOST NodeAddr=127.0.0.1 Gres=gpu:2 State=UNKNOWN $TOPOLOGY
+NodeName=$HOST NodeAddr=127.0.0.1 Gres=gpu:2 State=UNKNOWN RealMemory=100000 $TOPOLOGY
 PartitionName=cpu Nodes=$HOST Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=$HOST MaxTime=INFINITE State=UP
 CONFIGURATION
