@@ -135,7 +135,10 @@ def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing_half(
 
 @pytest.mark.parametrize("fault", [full_disk, read_only, no_large_files])
 @pytest.mark.parametrize("writer", WRITERS)
-def test_earlier_results_stay_as_they_were(made: Path, tmp_path: Path, writer: str, fault: Fault) -> None:
+def test_earlier_results_stay_as_they_were(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], writer: str, fault: Fault
+) -> None:
+    # With capsys, for what is said goes to memory and not to a file that is limited too.
     output = tmp_path / "results"
     output.mkdir()
     if fault is no_large_files:
