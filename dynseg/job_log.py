@@ -5,7 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -23,15 +23,17 @@ def logged_job(what: str) -> Iterator[None]:
         What the job does.
     """
     jobs = [f", {name} job {os.environ[variable]}" for name, variable in SCHEDULERS.items() if variable in os.environ]
-    click.echo(f"{_now()} start: {what}; host {platform.node()}{''.join(jobs)}, process {os.getpid()}", err=True)
+    _say(f"start: {what}; host {platform.node()}{''.join(jobs)}, process {os.getpid()}")
     start = time.perf_counter()
     outcome = "failed"
     try:
         yield
         outcome = "end"
     finally:
-        click.echo(f"{_now()} {outcome}: after {time.perf_counter() - start:.1f} s", err=True)
+        _say(f"{outcome}: after {time.perf_counter() - start:.1f} s")
 
 
-def _now() -> str:
-    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+def _say(text: str) -> None:
+    # A log without room must neither fail the job nor hide why it fails.
+    with suppress(OSError):
+        click.echo(f"{datetime.datetime.now().astimezone().isoformat(timespec='seconds')} {text}", err=True)

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,8 +64,13 @@ def one_at_a_time(path: str | Path) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     while True:
         lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-        with contextlib.suppress(OSError):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that makes {path}", file=sys.stderr, flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:
+            pass
         # The one before may have removed the file that this one waited for.
         if file.exists() and os.path.samestat(os.fstat(lock), file.stat()):
             break

@@ -52,12 +52,15 @@ def test_the_second_maker_of_a_file_waits_for_the_first(tmp_path: Path) -> None:
         [sys.executable, "-c", HOLD.format(statement=f"with one_at_a_time({str(tmp_path / 'made')!r}):")],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     with pytest.raises(subprocess.TimeoutExpired):
         second.wait(timeout=2)
     end(process)
-    assert second.communicate(timeout=60)[0] == "held\n"
+    said, noted = second.communicate(timeout=60)
+    assert said == "held\n"
+    assert noted.startswith("waiting for another process that makes ")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -305,7 +305,7 @@ def read_config(content: bytes, folder: Path) -> None:
     for method in plan.every_method(config):
         plan.method_settings(config, method)
         plan.method_seeds(config, method)
-        plan.images_per_job(config, method)
+        plan.images_per_job(config, method, [(30, 40), (300, 400)])
         plan.method_label(config, method)
     for entry in plan.every_dataset(config).values():
         plan.local_archive(entry)
