@@ -37,6 +37,8 @@ from dynseg.plan import (
 # Sections whose entries are named by the user: given anew on the command line, they replace the config file's.
 NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
 
+_LARGEST_BITS = 63
+
 
 def load_schema(path: str | Path) -> dict[str, Any]:
     """Return the JSON schema that a YAML file holds."""
@@ -60,7 +62,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     """
     if not isinstance(config, Mapping):
         raise UserError("the config is no mapping from keys to values: see config/README.md")
-    _check_keys(config, "")
+    _check_plain(config, "")
     resolved: Config = copy.deepcopy(dict(config))
     datasets = resolved.get("datasets")
     for dataset_id, entry in datasets.items() if isinstance(datasets, dict) else ():
@@ -86,16 +88,18 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     return resolved
 
 
-def _check_keys(value: Any, path: str) -> None:
-    """Refuse what YAML takes for another key than text, since a JSON schema knows no other."""
+def _check_plain(value: Any, path: str) -> None:
+    """Refuse keys that YAML takes for something else than text, and numbers that no computation takes."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             if not isinstance(key, str):
                 raise UserError(f"config: {path or 'top level'}: the key {key!r} isn't text: put it in quotes")
-            _check_keys(part, f"{path}/{key}" if path else key)
+            _check_plain(part, f"{path}/{key}" if path else key)
     elif isinstance(value, list):
         for part in value:
-            _check_keys(part, path)
+            _check_plain(part, path)
+    elif isinstance(value, int) and value.bit_length() > _LARGEST_BITS:
+        raise UserError(f"config: {path}: a number has more than {_LARGEST_BITS} bits: give a smaller one")
 
 
 def layer(config: Config, given: Mapping[str, Any]) -> Config:
@@ -126,7 +130,7 @@ def layer(config: Config, given: Mapping[str, Any]) -> Config:
 def _check_folders(config: Config) -> None:
     for key in ("results", "resources"):
         path = Path(config[key])
-        existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+        existing = next(parent for parent in (path, *path.absolute().parents) if os.path.exists(parent))
         if not existing.is_dir():
             raise UserError(f"config: {key}: {path} can't be a folder, since {existing} is a file: choose another path")
         # Archives that are there already may lie in a folder of somebody else's.
@@ -176,7 +180,7 @@ def _check_datasets(config: Config) -> None:
             raise UserError(f"{key}/archive is missing: give the folder of images")
         for name in ("archive", "annotations", "ids"):
             path = entry.get(name)
-            if path and not is_url(path) and not Path(path).exists():
+            if path and not is_url(path) and not os.path.exists(path):
                 raise UserError(f"{key}/{name}: {path} doesn't exist: correct the path (relative to {Path.cwd()})")
             if path and re.search("[{}]", path):
                 raise UserError(f"{key}/{name}: {path} has braces, which Snakemake can't take: rename it")

@@ -158,7 +158,7 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
         raise UserError(f"{name} must be a whole number, not {value!r}")
     try:
         converted = kind(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         expected = {int: "a whole number", float: "a number"}.get(kind, f"of type {kind.__name__}")
         raise UserError(f"{name} must be {expected}, not {value!r}") from error
     if kind is float and not math.isfinite(converted):

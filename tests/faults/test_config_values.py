@@ -60,3 +60,17 @@ def test_any_value_of_an_entry_is_used_or_refused(section: str, name: str, entry
 def test_a_key_that_is_no_text_is_named() -> None:
     with pytest.raises(UserError, match="config: datasets: the key 2012 isn't text: put it in quotes"):
         configuration.resolve({**SMALLEST, "datasets": {2012: {"kind": "mosaic"}}}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": [10**400]}, "config: seeds: a number has more than 63 bits"),
+        ({"methods": {"a": {"scheme": "fsf", "mu": 10**400}}}, "config: methods/a/mu: a number has more than 63 bits"),
+        ({"tuning": {"grids": {"g": {"scheme": "fsf", "mu": [1, 10**400]}}}}, "tuning/grids/g/mu: a number"),
+        ({"datasets": {"a": {"kind": "folder", "archive": "x" * 5000}}}, "datasets/a/archive: x+ doesn't exist"),
+    ],
+)
+def test_a_number_or_a_name_beyond_all_bounds_is_one_sentence(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        configuration.resolve({**SMALLEST, **change}, SCHEMA)
