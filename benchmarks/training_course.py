@@ -21,8 +21,11 @@ import numpy as np
 import pandas as pd
 import torch
 from _machine import RESULTS, print_table, write_results
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from dynseg.figures.style import LINE_COLOURS, MARKERS, TWO_COLUMNS, figure_style, save_figure
 from dynseg.files import written_aside
 from dynseg.ground_truth import iterate_segments
 from dynseg.images import read_image
@@ -168,8 +171,9 @@ def _record(folder: Path, iterations: int, at: tuple[int, ...], run: Run) -> str
 @command.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=RESULTS / "course", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS / "training_course.json", show_default=True)
-def report(folder: Path, output: Path) -> None:
-    """Pool what was recorded: Mean mIOU, segments, iterations and CPU seconds of each point."""
+@click.option("--figure", type=click.Path(path_type=Path), default=RESULTS / "training_course.png", show_default=True)
+def report(folder: Path, output: Path, figure: Path) -> None:
+    """Pool what was recorded: mIOU, segments, iterations and CPU seconds of each point; draw mIOU against seconds."""
     recorded = pd.concat(
         [pd.read_csv(path, dtype={"image": str}) for path in sorted(folder.glob("*.csv"))], ignore_index=True
     )
@@ -187,7 +191,29 @@ def report(folder: Path, output: Path) -> None:
             rows.append({**dict(zip(settings, setting, strict=True)), "ends": name, **_figures(point, last)})
     print_table(rows)
     write_results(output, rows)
-    click.echo(f"Written to {output}")
+    save_figure(draw_trade_off(pd.DataFrame(rows)), png=figure)
+    click.echo(f"Written to {output} and {figure}")
+
+
+def draw_trade_off(rows: pd.DataFrame) -> Figure:
+    """Draw Mean mIOU against the CPU seconds of training: a panel a scheme, a line a size of training."""
+    rows = rows[rows["ends"].str.startswith("T = ")]
+    schemes = list(rows.groupby(["scheme", "mu"], sort=False))
+    with figure_style():
+        figure = Figure(figsize=(TWO_COLUMNS, 2.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        for axes, ((scheme, mu), of_scheme) in zip(
+            figure.subplots(1, len(schemes), sharey=True, squeeze=False)[0], schemes, strict=True
+        ):
+            lines = of_scheme.groupby(["M", "scale"])
+            for ((components, scale), line), colour, marker in zip(lines, LINE_COLOURS, MARKERS, strict=False):
+                label = f"scale {scale:g}, M = {components}"
+                axes.plot(line["CPU s"], line["mean"], color=colour, marker=marker, markersize=3, label=label)
+            axes.set_xscale("log")
+            axes.set_xlabel(f"CPU seconds of training an image ({scheme}, μ = {mu:g})")
+            axes.legend()
+        figure.axes[0].set_ylabel("mIOU (mean)")
+    return figure
 
 
 def _figures(point: pd.DataFrame, last: pd.DataFrame) -> dict[str, Any]:

@@ -69,8 +69,8 @@ class TrainingParameters(NetworkParameters):
     """
 
     stop: str = "settled"
-    settled_share: float = 0.001
-    settled_iterations: int = 20
+    settled_share: float = 0.005
+    settled_iterations: int = 50
     scale: float = 1.0
     step: str = "fast"
     precision: str = "float32"
