@@ -272,6 +272,8 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(tmp_path: Path) -> None
         stderr=subprocess.PIPE,
         text=True,
         env=RUN_ANYWHERE,
+        # Tests that a shell runs in the background would hand down that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert "labels in" in process.stdout.readline()

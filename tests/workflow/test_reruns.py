@@ -55,7 +55,7 @@ CASES: list[tuple[str, Any, dict[str, int]]] = [
     ("methods/fsf-15/published", {"small": 0.5}, {"table": 1}),
     ("images_per_job", 3, {"segment": 3, "score": 3, "table": 1, "panel": 1}),
     ("methods/fsf-15/images_per_job", "auto", {}),
-    ("datasets/small/label", "Small", {"table": 1}),
+    ("datasets/small/label", "Small", {"table": 1, "panel": 1}),
     ("datasets/small/sample", 2, {"prepare_dataset": 1, "score": 3, "table": 1, "panel": 1}),
     ("figure_methods/fixed-1", {"scheme": "fixed", "mu": 1}, {}),
     ("tuning/grids/fsf", {"scheme": "fsf", "mu": [1, 2]}, {}),
