@@ -23,7 +23,9 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/whole_image.py
 	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/job_overhead.py
 	$(BIN)/python benchmarks/scale.py
 
 lock: $(INSTALLED)

@@ -7,6 +7,7 @@ GFLOP/s count the operations of the direct convolutions. The fast step needs few
 is that of a 1024 × 1024 float32 matrix product with as many threads, can be above 1.
 """
 
+import itertools
 import multiprocessing
 import resource
 import statistics
@@ -148,16 +149,17 @@ def compare(height: int, width: int, components: int, threads: int, rounds: int)
 
 
 @click.command(help=__doc__)
-@click.option("--quick", is_flag=True, help="Only a quarter of the size, M = 2 and one round.")
+@click.option("--divisor", "divisors", multiple=True, type=int, default=[1, 2, 4], help="Of the image's sides.")
+@click.option("--components", multiple=True, type=int, default=[2, 3], help="M.")
+@click.option("--threads", multiple=True, type=int, default=[1, 2])
 @click.option("--rounds", default=5, show_default=True, help="Turns of each side that count.")
 @click.option("--out", default=RESULTS / "step.json", show_default=True, type=click.Path(path_type=Path))
-def command(quick: bool, rounds: int, out: Path) -> None:
-    divisors, components, rounds = ((4,), (2,), 1) if quick else ((1, 2, 4), (2, 3), rounds)
+def command(
+    divisors: tuple[int, ...], components: tuple[int, ...], threads: tuple[int, ...], rounds: int, out: Path
+) -> None:
     rows = [
-        compare(FULL_SIZE[0] // divisor, FULL_SIZE[1] // divisor, m, threads, rounds)
-        for threads in (1, 2)
-        for m in components
-        for divisor in divisors
+        compare(FULL_SIZE[0] // divisor, FULL_SIZE[1] // divisor, m, count, rounds)
+        for count, m, divisor in itertools.product(threads, components, divisors)
     ]
     print_table(rows)
     write_results(out, rows)

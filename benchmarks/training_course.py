@@ -23,6 +23,7 @@ import torch
 from _machine import RESULTS, print_table, write_results
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from torch import Tensor
 
 from dynseg.figures.style import LINE_COLOURS, MARKERS, TWO_COLUMNS, figure_style, save_figure
@@ -210,7 +211,9 @@ def draw_trade_off(rows: pd.DataFrame) -> Figure:
                 label = f"scale {scale:g}, M = {components}"
                 axes.plot(line["CPU s"], line["mean"], color=colour, marker=marker, markersize=3, label=label)
             axes.set_xscale("log")
-            axes.set_xlabel(f"CPU seconds of training an image ({scheme}, μ = {mu:g})")
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_xlabel(f"CPU seconds an image ({scheme}, μ = {mu:g})")
             axes.legend()
         figure.axes[0].set_ylabel("mIOU (mean)")
     return figure
