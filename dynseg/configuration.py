@@ -133,9 +133,6 @@ def _check_folders(config: Config) -> None:
         existing = next(parent for parent in (path, *path.absolute().parents) if os.path.exists(parent))
         if not existing.is_dir():
             raise UserError(f"config: {key}: {path} can't be a folder, since {existing} is a file: choose another path")
-        # Archives that are there already may lie in a folder of somebody else's.
-        if key == "results" and not os.access(existing, os.W_OK):
-            raise UserError(f"config: {key}: {existing} can't be written to: choose a folder that can")
 
 
 def _check_methods(config: Config) -> None:

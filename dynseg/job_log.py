@@ -23,17 +23,24 @@ def logged_job(what: str) -> Iterator[None]:
         What the job does.
     """
     jobs = [f", {name} job {os.environ[variable]}" for name, variable in SCHEDULERS.items() if variable in os.environ]
-    _say(f"start: {what}; host {platform.node()}{''.join(jobs)}, process {os.getpid()}")
+    say(f"{_now()} start: {what}; host {platform.node()}{''.join(jobs)}, process {os.getpid()}")
     start = time.perf_counter()
     outcome = "failed"
     try:
         yield
         outcome = "end"
     finally:
-        _say(f"{outcome}: after {time.perf_counter() - start:.1f} s")
+        say(f"{_now()} {outcome}: after {time.perf_counter() - start:.1f} s")
 
 
-def _say(text: str) -> None:
-    # A log without room must neither fail the job nor hide why it fails.
+def say(text: str) -> None:
+    """Write a line to standard error, if there is room for it.
+
+    A log on a full disk must neither fail the job nor hide why it fails.
+    """
     with suppress(OSError):
-        click.echo(f"{datetime.datetime.now().astimezone().isoformat(timespec='seconds')} {text}", err=True)
+        click.echo(text, err=True)
+
+
+def _now() -> str:
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")

@@ -115,13 +115,6 @@ def test_what_is_no_configuration_at_all_is_said_too(config: Any) -> None:
         configuration.resolve(config, SCHEMA)
 
 
-def test_a_results_folder_without_permission_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Root may write everywhere, so that taking the permission away would prove nothing.
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    with pytest.raises(UserError, match=f"config: results: {tmp_path} can't be written to"):
-        configuration.resolve({**SMALLEST, "results": str(tmp_path / "new/results")}, SCHEMA)
-
-
 def test_named_sections_of_the_command_line_replace_those_of_the_file() -> None:
     given = {"methods": {"scf-50": {"scheme": "scf", "mu": 50}}, "training": {"iterations": 7}}
     base = {**copy.deepcopy(SMALLEST), "training": {"momentum": 0.5}, "panels": {"p": {"dataset": "mosaic"}}}

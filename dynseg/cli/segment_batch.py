@@ -15,7 +15,7 @@ from dynseg.batches import batch_images
 from dynseg.code_version import label_map_code
 from dynseg.devices import DEVICES, claimed_gpu, resolve_device, use_threads
 from dynseg.errors import UserError
-from dynseg.job_log import logged_job
+from dynseg.job_log import logged_job, say
 from dynseg.methods import MODULES, Context, Segmentation, find_method
 from dynseg.parameters import make_parameters, parse_settings
 from dynseg.prepared import find_image, read_image_list
@@ -59,7 +59,7 @@ def command(
         start = time.perf_counter()
         result = method.segment(image, Context(image_id, seed, device), parameters)
         seconds = time.perf_counter() - start
-        click.echo(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s", err=True)
+        say(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s")
         return dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
 
     def segment_or_resume(image_id: str) -> Segmentation:
@@ -87,6 +87,6 @@ def command(
         gpu = stack.enter_context(claimed_gpu()) if method.uses_gpu and device != "cpu" else None
         device = resolve_device(device) if method.uses_gpu else "cpu"
         provenance = describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads)
-        click.echo(f"device {provenance['device']}{f', GPU {gpu}' if gpu else ''}, {threads} threads", err=True)
+        say(f"device {provenance['device']}{f', GPU {gpu}' if gpu else ''}, {threads} threads")
         write_label_maps(output, segmentations(), provenance)
         forget(output)
