@@ -38,7 +38,7 @@ from dynseg.winograd import (
 
 
 class FastStep:
-    """`dynseg.plain_step.Step` on the CPU, several times as fast as `PlainStep`, with the same results.
+    """`dynseg.plain_step.Step` on the CPU, several times as fast as `PlainStep`: the same sums, rounded otherwise.
 
     It uses as many threads as `torch.get_num_threads()` says when it is made; results don't depend on the number.
 
