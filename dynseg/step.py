@@ -22,6 +22,7 @@ from torch.nn.functional import unfold
 
 from dynseg.descent import descend
 from dynseg.enlargement import enlarged_labels
+from dynseg.flat_regions import FlatRegions
 from dynseg.losses import pixel_weights
 from dynseg.network import SegmentationNetwork
 from dynseg.normalisation import Moments, Normalisation, measure_moments
@@ -73,10 +74,10 @@ class FastStep:
         _, self._height, self._width = image.shape
         shape = (self._height, self._width, self._convolutions[-1].out_channels)
         self._neighbourhoods = _neighbourhoods(image)
+        self._flat_regions = FlatRegions(image, radius=len(self._convolutions) - 1)
         self._features = [image.new_empty(shape) for _ in self._convolutions[:-1]]
         self._responses = image.new_empty(shape)
         self._gradients = image.new_empty(shape)
-        self._reciprocals = image.new_empty(self._height, self._width, 1)
         self._labels = torch.empty(self._height, self._width, dtype=torch.int64)
         self._scribbles = scribbles
         self._weights = None if scribbles is None else pixel_weights(scribbles).to(image.dtype)
@@ -100,10 +101,9 @@ class FastStep:
         """See `Step.gradients`; without the last convolution's bias, whose gradient is 0."""
         if self._sums is None:
             raise RuntimeError("update() needs a forward() before it")
-        target = with_scribbles(self._labels if target is None else target, self._scribbles)
-        gradients = self._backpropagate(self._sums, weight, target)
+        sums = self._sums if target is None else self._retarget(self._sums, with_scribbles(target, self._scribbles))
         self._sums = None
-        return gradients
+        return self._backpropagate(sums, weight)
 
     def update(self, weight: Tensor, target: Tensor | None = None) -> None:
         """See `Step.update`."""
@@ -169,12 +169,12 @@ class FastStep:
         """Apply a batch norm and the 1×1 convolution, up to a constant that the last batch norm takes away."""
         normalisation = self._normalisations[-1]
         kernels = (self._pixel_kernels() * normalisation.scale).T.contiguous()
-        # Responses of mean 0 lose the least to rounding.
-        constant = -(normalisation.mean @ kernels)
 
         def work(rows: slice, buffers: _StripBuffers) -> Moments:
             responses = _pixels(self._responses[rows])
-            torch.addmm(constant, _pixels(self._features[-1][rows]), kernels, out=responses)
+            # Features that vary little about a large mean would lose most of their digits in the sum over channels.
+            centred = _centred(_pixels(self._features[-1][rows]), normalisation, buffers.pixels(0, len(responses)))
+            torch.mm(centred, kernels, out=responses)
             return measure_moments(responses, buffers.pixels(0, len(responses)))
 
         self._normalise(self._runner.strips(work))
@@ -192,28 +192,31 @@ class FastStep:
 
         def work(rows: slice, buffers: _StripBuffers) -> Tensor:
             responses = _pixels(self._responses[rows])
-            # The backward pass needs the exponentials again; until then the map of gradients is free.
+            # Its gradient takes the place of the response map.
             normalised = torch.addcmul(shift, responses, scale, out=_pixels(self._gradients[rows]))
             largest, labels = normalised.max(dim=1, keepdim=True)
             self._labels[rows] = labels.view(-1, self._width)
             shortfall = self._scribble_shortfall(rows, normalised, largest)
             exponentials = normalised.sub_(largest).exp_()
             sums = exponentials.sum(dim=1)
-            reciprocals = torch.reciprocal(sums, out=self._reciprocals[rows].view(-1))
+            # Subtracted from each pixel, not from the totals: on a settled map these are nearly equal, and all that would
+            # be left is their rounding.
+            differences = exponentials.scatter_add_(1, self._target(rows).reshape(-1, 1), -sums[:, None])
+            reciprocals = torch.reciprocal(sums)
             similarity = sums.log_()
             if self._weights is not None and shortfall is not None:
                 weights = self._weights[rows].flatten()
                 reciprocals.mul_(weights)
                 similarity.add_(shortfall).mul_(weights)
-            probabilities = reciprocals @ exponentials
-            products = reciprocals @ torch.mul(exponentials, responses, out=buffers.pixels(0, len(responses)))
+            gradient = differences.mul_(reciprocals[:, None]).sum(dim=0)
+            products = torch.mul(differences, responses, out=buffers.pixels(0, len(responses))).sum(dim=0)
             vertical = self._vertical_differences(rows.start, rows.stop, buffers).abs_().sum(dim=(0, 1))
             horizontal = self._horizontal_differences(rows, buffers).abs_().sum(dim=(0, 1))
-            return torch.stack([probabilities, products, vertical, horizontal, similarity.sum().expand_as(products)])
+            return torch.stack([gradient, products, vertical, horizontal, similarity.sum().expand_as(products)])
 
-        probabilities, products, vertical, horizontal, similarity = _total(self._runner.strips(work))
+        gradient, products, vertical, horizontal, similarity = _total(self._runner.strips(work))
         variation = vertical * self._vertical_share + horizontal * self._horizontal_share
-        self._sums = _ResponseSums(probabilities, products, variation)
+        self._sums = _ResponseSums(gradient, products, variation)
         return Observation(
             self._labels.clone(),
             count_labels(self._labels, self._responses.shape[-1]),
@@ -221,12 +224,15 @@ class FastStep:
             (variation @ scale.abs().double()).to(self._responses.dtype),
         )
 
+    def _target(self, rows: slice) -> Tensor:
+        """Return the labels of L_sim: the argmax, and the scribbles where there are any."""
+        return with_scribbles(self._labels[rows], None if self._scribbles is None else self._scribbles[rows])
+
     def _scribble_shortfall(self, rows: slice, responses: Tensor, largest: Tensor) -> Tensor | None:
         """Return how far each pixel's response at its target is below its largest one; None without scribbles."""
         if self._scribbles is None:
             return None
-        target = with_scribbles(self._labels[rows], self._scribbles[rows]).reshape(-1, 1)
-        return (largest - responses.gather(1, target))[:, 0]
+        return (largest - responses.gather(1, self._target(rows).reshape(-1, 1)))[:, 0]
 
     @property
     def _vertical_share(self) -> float:
@@ -241,22 +247,38 @@ class FastStep:
         """Return the responses of the rows from start to stop, each less those of the row above it, if there is one."""
         responses = self._responses[max(start - 1, 0) : stop]
         differences = buffers.map(1, len(responses) - 1, self._width)
-        return torch.sub(responses[1:], responses[:-1], out=differences)
+        torch.sub(responses[1:], responses[:-1], out=differences)
+        self._flat_regions.clear_vertical(differences, max(start - 1, 0))
+        return differences
 
     def _horizontal_differences(self, rows: slice, buffers: "_StripBuffers") -> Tensor:
         """Return the responses of every column but the first, each less those of the column to its left."""
         responses = self._responses[rows]
         differences = buffers.map(1, len(responses), self._width - 1)
-        return torch.sub(responses[:, 1:], responses[:, :-1], out=differences)
+        torch.sub(responses[:, 1:], responses[:, :-1], out=differences)
+        self._flat_regions.clear_horizontal(differences, rows.start)
+        return differences
 
     # Backward
 
-    def _backpropagate(self, sums: "_ResponseSums", weight: Tensor, target: Tensor) -> dict[Tensor, Tensor]:
+    def _retarget(self, sums: "_ResponseSums", target: Tensor) -> "_ResponseSums":
+        """Turn the gradient of L_sim, measured with the argmax as target, into that with another target."""
+        pixels = self._gradients.new_ones(target.numel()) if self._weights is None else self._weights.flatten()
+        gradient, products = sums.gradient, sums.products
+        for labels, weights in ((self._target(slice(None)), pixels), (target, -pixels)):
+            labels = labels.reshape(-1, 1)
+            _pixels(self._gradients).scatter_add_(1, labels, weights[:, None])
+            at_labels = _pixels(self._responses).gather(1, labels)[:, 0].double() * weights
+            gradient = gradient + torch.bincount(labels[:, 0], weights.double(), minlength=len(gradient))
+            products = products + torch.bincount(labels[:, 0], at_labels, minlength=len(products))
+        return _ResponseSums(gradient, products, sums.variation)
+
+    def _backpropagate(self, sums: "_ResponseSums", weight: Tensor) -> dict[Tensor, Tensor]:
         """Return the gradients of the parameters; the responses are lost."""
         weight = torch.as_tensor(weight, dtype=self._responses.dtype)
         gradients: dict[Tensor, Tensor] = {}
-        self._set_normalisation_gradients(gradients, -1, self._sum_loss_gradient(sums, weight, target))
-        self._set_normalisation_gradients(gradients, -2, self._backpropagate_pixels(gradients, weight, target))
+        self._set_normalisation_gradients(gradients, -1, self._sum_loss_gradient(sums, weight))
+        self._set_normalisation_gradients(gradients, -2, self._backpropagate_pixels(gradients, weight))
         current, earlier = self._gradients, self._responses
         for layer in range(len(self._features) - 1, 0, -1):
             feature_sums = self._backpropagate_features(gradients, layer, current, earlier)
@@ -275,23 +297,16 @@ class FastStep:
             gradients[module.bias], gradients[module.weight], self._labels.numel()
         )
 
-    def _sum_loss_gradient(self, sums: "_ResponseSums", weight: Tensor, target: Tensor) -> Tensor:
+    def _sum_loss_gradient(self, sums: "_ResponseSums", weight: Tensor) -> Tensor:
         """Return the losses' gradient, and its products with the normalised responses, summed over pixels."""
-        normalisation = self._normalisations[-1]
-        labels = target.flatten()
-        channels = len(sums.products)
-        at_target = _pixels(self._responses).gather(1, labels[:, None])[:, 0].double()
-        weights = None if self._weights is None else self._weights.flatten().double()
-        at_target = at_target if weights is None else at_target * weights
-        gradient = sums.probabilities - torch.bincount(labels, weights, minlength=channels)
-        products = sums.products - torch.bincount(labels, at_target, minlength=channels)
-        similarity = (products - normalisation.mean * gradient) / len(labels)
+        normalisation, pixels = self._normalisations[-1], self._labels.numel()
+        similarity = (sums.products - normalisation.mean * sums.gradient) / pixels
         # |x| is x times its own derivative, so that the terms of L_con are the products of its gradient; the gradient
         # of a difference cancels in the sum over pixels.
         continuity = weight * normalisation.factor.sign() * sums.variation
-        return torch.stack([gradient / len(labels), (similarity + continuity) * normalisation.inverse_deviation])
+        return torch.stack([sums.gradient / pixels, (similarity + continuity) * normalisation.inverse_deviation])
 
-    def _backpropagate_pixels(self, gradients: dict[Tensor, Tensor], weight: Tensor, target: Tensor) -> Tensor:
+    def _backpropagate_pixels(self, gradients: dict[Tensor, Tensor], weight: Tensor) -> Tensor:
         """Carry the losses' gradient through the last batch norm and the 1×1 convolution."""
         convolution = self._convolutions[-1]
         kernels = self._pixel_kernels().contiguous()
@@ -303,12 +318,8 @@ class FastStep:
 
         def write_response_gradient(rows: slice, buffers: _StripBuffers) -> Tensor:
             responses = _pixels(self._responses[rows])
-            probabilities = _pixels(self._gradients[rows]).mul_(_pixels(self._reciprocals[rows]))
-            labels = target[rows].reshape(-1, 1)
-            ones = probabilities.new_ones(1) if self._weights is None else self._weights[rows].reshape(-1, 1)
-            probabilities.scatter_add_(1, labels, -ones.expand_as(labels))
             gradient = torch.addcmul(constant, responses, slope, out=buffers.pixels(0, len(responses)))
-            gradient.addcmul_(probabilities, factor, value=1 / self._labels.numel())
+            gradient.addcmul_(_pixels(self._gradients[rows]), factor, value=1 / self._labels.numel())
             self._add_continuity_gradient(rows, vertical_step, horizontal_step, gradient, buffers)
             return gradient
 
@@ -316,10 +327,10 @@ class FastStep:
             sums = torch.zeros(2, len(kernels), dtype=torch.float64)
             for rows in strips:
                 gradient = write_response_gradient(rows, buffers)
-                inputs = _pixels(features[rows])
+                inputs = _centred(_pixels(features[rows]), normalisation, buffers.pixels(1, len(gradient)))
                 kernel_gradient.addmm_(gradient.T, inputs)
                 input_gradient = torch.mm(gradient, kernels, out=_pixels(self._gradients[rows]))
-                sums += _gradient_sums(input_gradient, inputs, normalisation, buffers)
+                sums += _gradient_sums(input_gradient, inputs, normalisation)
             return sums
 
         kernel_gradients = kernels.new_zeros(self._runner.band_count, *kernels.shape)
@@ -361,7 +372,9 @@ class FastStep:
                 buffers.convolution.add_kernel_gradient(inputs, gradient, kernel_gradient, restart=rows is strips[0])
                 bias_gradient += gradient[1:-1].sum(dim=(0, 1, 2))
                 buffers.convolution.convolve(gradient, kernels, input_gradients[rows])
-                sums += _gradient_sums(_pixels(input_gradients[rows]), _pixels(features[rows]), normalisation, buffers)
+                input_gradient = _pixels(input_gradients[rows])
+                inputs = _centred(_pixels(features[rows]), normalisation, buffers.pixels(0, len(input_gradient)))
+                sums += _gradient_sums(input_gradient, inputs, normalisation)
             return bias_gradient, sums
 
         bias_gradients, sums = zip(*self._runner.bands(work, self._kernel_gradients), strict=True)
@@ -409,14 +422,13 @@ class _ResponseSums:
 
     Attributes
     ----------
-    probabilities, products : Tensor
-        The softmax of the normalised responses, and its products with the responses, summed over pixels with the
-        weights that scribbles give them.
+    gradient, products : Tensor
+        The gradient of L_sim times the number of pixels, and its products with the responses before the last batch norm.
     variation : Tensor
-        The terms of L_con, from the responses before the last batch norm.
+        The terms of L_con, from the same responses.
     """
 
-    probabilities: Tensor
+    gradient: Tensor
     products: Tensor
     variation: Tensor
 
@@ -455,7 +467,14 @@ def _total(parts: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(parts)).sum(dim=0, dtype=torch.float64)
 
 
-def _gradient_sums(gradient: Tensor, features: Tensor, normalisation: Normalisation, buffers: _StripBuffers) -> Tensor:
-    """Return the gradient of a batch norm's output, and its products with the normalised input, summed over pixels."""
-    products = torch.sub(features, normalisation.mean, out=buffers.pixels(0, len(features))).mul_(gradient)
-    return torch.stack([gradient.sum(dim=0), products.sum(dim=0) * normalisation.inverse_deviation])
+def _centred(features: Tensor, normalisation: Normalisation, out: Tensor) -> Tensor:
+    return torch.sub(features, normalisation.mean, out=out)
+
+
+def _gradient_sums(gradient: Tensor, centred: Tensor, normalisation: Normalisation) -> Tensor:
+    """Return the gradient of a batch norm's output, and its products with the normalised input, summed over pixels.
+
+    The centred input is overwritten.
+    """
+    products = centred.mul_(gradient).sum(dim=0)
+    return torch.stack([gradient.sum(dim=0), products * normalisation.inverse_deviation])
