@@ -20,13 +20,16 @@ from torch import Tensor
 TILE = 4
 PATCH = TILE + 2
 
-# G of the paper: a kernel as a polynomial, at the points 0, ±1, ±2 and infinity.
+_ROOT = math.sqrt(2)
+# G of the paper: a kernel as a polynomial, at the points 0, ±1/√2, ±√2 and infinity. With ±1 and ±2, the usual choice,
+# the outputs would be off by twice as much (Alam et al., "Winograd Convolution for Deep Neural Networks: Efficient
+# Point Selection", 2022). The factors of the rows are such that `_transform_products` has the least to do.
 _KERNEL_TRANSFORM = (
-    (1 / 4, 0, 0),
-    (-1 / 6, -1 / 6, -1 / 6),
-    (-1 / 6, 1 / 6, -1 / 6),
-    (1 / 24, 1 / 12, 1 / 6),
-    (1 / 24, -1 / 12, 1 / 6),
+    (1, 0, 0),
+    (-1 / 3, -1 / (3 * _ROOT), -1 / 6),
+    (-1 / 3, 1 / (3 * _ROOT), -1 / 6),
+    (_ROOT / 6, 1 / 3, _ROOT / 3),
+    (_ROOT / 6, -1 / 3, _ROOT / 3),
     (0, 0, 1),
 )
 
@@ -169,15 +172,12 @@ class StripConvolution:
         """
         self._gather_patches(strip)
         torch.bmm(self._patch_matrices, kernels, out=self._product_matrices)
-        if bias is not None:
-            # The transform of the products adds this one, and only this one, just once to every output.
-            self._product_columns[1][1].add_(bias)
         _transform_products(self._product_rows, self._scattered_rows)
         _transform_products(self._scattered_columns, self._output_columns)
         for source, target in zip(
             _by_tile_columns(self._outputs[: len(out)], self._width), _by_tiles(out), strict=True
         ):
-            torch.clamp_min(source, minimum, out=target)
+            torch.clamp_min(source if bias is None else source.add_(bias), minimum, out=target)
 
     def add_kernel_gradient(self, inputs: Tensor, gradients: Tensor, total: Tensor, restart: bool = False) -> None:
         """Add the strip's part of the gradient of the transformed kernels.
@@ -218,48 +218,47 @@ def _by_tile_columns(strip: Tensor, width: int) -> list[Tensor]:
 
 
 def _transform_inputs(inputs: Sequence[Tensor], out: Sequence[Tensor]) -> None:
-    """Write Bᵀ times six inputs: (4, 0, −5, 0, 1, 0), (0, −4, −4, 1, 1, 0), (0, 4, −4, −1, 1, 0), (0, −2, −1, 2, 1, 0),
-    (0, 2, −1, −2, 1, 0) and (0, 4, 0, −5, 0, 1).
+    """Write Bᵀ times six inputs: (1, 0, −5/2, 0, 1, 0), (0, -√2, -2, 1/√2, 1, 0), (0, √2, -2, -1/√2, 1, 0),
+    (0, -1/√2, -1/2, √2, 1, 0), (0, 1/√2, -1/2, -√2, 1, 0) and (0, 1, 0, −5/2, 0, 1).
     """
-    zero, plus_one, minus_one, plus_two, minus_two, infinity = out
-    torch.sub(inputs[4], inputs[2], alpha=4, out=plus_one)
-    torch.sub(inputs[3], inputs[1], alpha=4, out=minus_one)
-    _add_and_subtract(plus_one, minus_one)
-    torch.sub(inputs[4], inputs[2], out=plus_two)
-    torch.sub(inputs[3], inputs[1], out=minus_two)
-    torch.sub(inputs[0], inputs[2], out=zero)
-    torch.add(plus_two, zero, alpha=4, out=zero)
-    torch.sub(inputs[5], inputs[3], out=infinity).sub_(minus_two, alpha=4)
-    _add_and_subtract(plus_two, minus_two, factor=2)
+    zero, plus_small, minus_small, plus_large, minus_large, infinity = out
+    torch.sub(inputs[4], inputs[2], alpha=2, out=plus_small)
+    torch.sub(inputs[3], inputs[1], alpha=2, out=minus_small)
+    _add_and_subtract(plus_small, minus_small, factor=1 / _ROOT)
+    torch.sub(inputs[4], inputs[2], alpha=1 / 2, out=plus_large)
+    torch.sub(inputs[3], inputs[1], alpha=1 / 2, out=minus_large)
+    _add_and_subtract(plus_large, minus_large, factor=_ROOT)
+    torch.sub(inputs[4], inputs[2], alpha=5 / 2, out=zero).add_(inputs[0])
+    torch.sub(inputs[5], inputs[3], alpha=5 / 2, out=infinity).add_(inputs[1])
 
 
 def _transform_gradients(gradients: Sequence[Tensor], out: Sequence[Tensor]) -> None:
-    """Write A times four gradients: (1, 0, 0, 0), (1, 1, 1, 1), (1, −1, 1, −1), (1, 2, 4, 8), (1, −2, 4, −8) and
-    (0, 0, 0, 1).
+    """Write A times four gradients: (1, 0, 0, 0), (2, √2, 1, 1/√2), (2, -√2, 1, -1/√2), (1/√2, 1, √2, 2),
+    (1/√2, -1, √2, -2) and (0, 0, 0, 1).
     """
-    zero, plus_one, minus_one, plus_two, minus_two, infinity = out
+    zero, plus_small, minus_small, plus_large, minus_large, infinity = out
     zero.copy_(gradients[0])
     infinity.copy_(gradients[3])
-    torch.add(gradients[0], gradients[2], out=plus_one)
-    torch.add(gradients[1], gradients[3], out=minus_one)
-    _add_and_subtract(plus_one, minus_one)
-    torch.add(gradients[0], gradients[2], alpha=4, out=plus_two)
-    torch.add(gradients[1], gradients[3], alpha=4, out=minus_two)
-    _add_and_subtract(plus_two, minus_two, factor=2)
+    torch.add(gradients[2], gradients[0], alpha=2, out=plus_small)
+    torch.add(gradients[1], gradients[3], alpha=1 / 2, out=minus_small)
+    _add_and_subtract(plus_small, minus_small, factor=_ROOT)
+    torch.add(gradients[0], gradients[2], alpha=2, out=plus_large).mul_(1 / _ROOT)
+    torch.add(gradients[1], gradients[3], alpha=2, out=minus_large)
+    _add_and_subtract(plus_large, minus_large)
 
 
 def _transform_products(products: Sequence[Tensor], out: Sequence[Tensor]) -> None:
     """Write Aᵀ times six products: the transposed of `_transform_gradients`; the products are overwritten."""
-    zero, plus_one, minus_one, plus_two, minus_two, infinity = products
-    _add_and_subtract(plus_one, minus_one)
-    _add_and_subtract(plus_two, minus_two)
-    torch.add(zero, plus_one, out=out[0]).add_(plus_two)
-    torch.add(minus_one, minus_two, alpha=2, out=out[1])
-    torch.add(plus_one, plus_two, alpha=4, out=out[2])
-    torch.add(minus_one, minus_two, alpha=8, out=out[3]).add_(infinity)
+    zero, plus_small, minus_small, plus_large, minus_large, infinity = products
+    _add_and_subtract(plus_small, minus_small)
+    _add_and_subtract(plus_large, minus_large)
+    torch.add(zero, plus_small, alpha=2, out=out[0]).add_(plus_large, alpha=1 / _ROOT)
+    torch.add(minus_large, minus_small, alpha=_ROOT, out=out[1])
+    torch.add(plus_small, plus_large, alpha=_ROOT, out=out[2])
+    torch.add(infinity, minus_small, alpha=1 / _ROOT, out=out[3]).add_(minus_large, alpha=2)
 
 
-def _add_and_subtract(even: Tensor, odd: Tensor, factor: int = 1) -> None:
+def _add_and_subtract(even: Tensor, odd: Tensor, factor: float = 1) -> None:
     """Replace an even and an odd part with even + factor · odd and even − factor · odd."""
     even.add_(odd, alpha=factor)
     torch.sub(even, odd, alpha=2 * factor, out=odd)
