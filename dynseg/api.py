@@ -200,7 +200,9 @@ def fit(
 
     def work(size: int) -> Model:
         fitted = [_fit_to_size(pixels, parameters, size) for pixels in references]
-        network = initial_network(parameters.components, parameters.channels, seed).to(device)
+        network = initial_network(parameters.components, parameters.channels, seed, parameters.initialisation).to(
+            device
+        )
         reduced = [reduce_image(image_tensor(applied).to(device), own.scale) for applied, own in fitted]
         _check_memory_of_training(reduced, parameters, device)
         trained = train_network(

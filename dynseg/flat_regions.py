@@ -1,6 +1,5 @@
 """Neighbouring pixels with equal responses, because all that the network sees of them is equal."""
 
-import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 

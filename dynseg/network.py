@@ -1,5 +1,7 @@
 """The paper's network (section III.A, figure 1)."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -47,13 +49,26 @@ class SegmentationNetwork(nn.Module):
         return self.normalisations[-1](self.convolutions[-1](features))
 
 
-def initial_network(components: int, channels: int, seed: int) -> SegmentationNetwork:
-    """Return a network on the CPU whose initial weights depend on the seed and the shape alone.
+def initial_network(components: int, channels: int, seed: int, initialisation: str = "pytorch") -> SegmentationNetwork:
+    """Return a network on the CPU whose initial weights depend on these parameters alone.
 
-    Weights are drawn by PyTorch's default initialisation, as in all released code, so every image and every
-    method starts from the same values ("fixed to a single set of values for all methods", section IV.B). The
-    global random state is left as it was.
+    So every image and every method starts from the same values ("fixed to a single set of values for all methods",
+    section IV.B). The global random state is left as it was.
+
+    Parameters
+    ----------
+    components, channels : int
+        See `SegmentationNetwork`.
+    seed : int
+    initialisation : {"pytorch", "xavier"}
+        PyTorch's default, as in all released code; or uniform weights and no biases (Glorot & Bengio 2010), as an
+        earlier paper of the authors says.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return SegmentationNetwork(components, channels)
+        network = SegmentationNetwork(components, channels)
+        if initialisation == "xavier":
+            for convolution in cast(list[nn.Conv2d], list(network.convolutions)):
+                nn.init.xavier_uniform_(convolution.weight)
+                nn.init.zeros_(cast(Tensor, convolution.bias))
+        return network

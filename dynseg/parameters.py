@@ -49,10 +49,12 @@ class NetworkParameters:
 
 @dataclass(frozen=True)
 class TrainingParameters(NetworkParameters):
-    """Adds what makes training cheaper; each is switchable on its own.
+    """Adds the choice of initial weights, and what makes training cheaper; each is switchable on its own.
 
     Attributes
     ----------
+    initialisation : {"pytorch", "xavier"}
+        Of the weights; see `dynseg.network.initial_network`.
     stop : {"settled", "fixed"}
         "settled": also stop when the label map stands still. "fixed": as published, only T and `minimum_labels`.
     settled_share : float
@@ -68,6 +70,7 @@ class TrainingParameters(NetworkParameters):
         Of the network on a GPU. The CPU always computes in float32.
     """
 
+    initialisation: str = "pytorch"
     stop: str = "settled"
     settled_share: float = 0.005
     settled_iterations: int = 50
@@ -87,6 +90,7 @@ class TrainingParameters(NetworkParameters):
 
 
 CHOICES = {
+    "initialisation": ("pytorch", "xavier"),
     "stop": ("settled", "fixed"),
     "step": ("fast", "plain"),
     "precision": ("float32", "tf32", "bfloat16"),

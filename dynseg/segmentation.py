@@ -53,7 +53,9 @@ def train_and_apply(
         If a loss is not finite.
     """
     device = torch.device(context.device)
-    network = initial_network(parameters.components, parameters.channels, context.seed).to(device)
+    network = initial_network(parameters.components, parameters.channels, context.seed, parameters.initialisation).to(
+        device
+    )
     reduced = reduce_image(image_tensor(image).to(device), parameters.scale)
     trained = train_network(
         network,

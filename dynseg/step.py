@@ -199,8 +199,7 @@ class FastStep:
             shortfall = self._scribble_shortfall(rows, normalised, largest)
             exponentials = normalised.sub_(largest).exp_()
             sums = exponentials.sum(dim=1)
-            # Subtracted from each pixel, not from the totals: on a settled map these are nearly equal, and all that would
-            # be left is their rounding.
+            # Subtracted pixel by pixel: on a settled map the totals are nearly equal, and their difference is rounding.
             differences = exponentials.scatter_add_(1, self._target(rows).reshape(-1, 1), -sums[:, None])
             reciprocals = torch.reciprocal(sums)
             similarity = sums.log_()
@@ -423,7 +422,7 @@ class _ResponseSums:
     Attributes
     ----------
     gradient, products : Tensor
-        The gradient of L_sim times the number of pixels, and its products with the responses before the last batch norm.
+        The gradient of L_sim times the number of pixels, and its products with the responses before the batch norm.
     variation : Tensor
         The terms of L_con, from the same responses.
     """

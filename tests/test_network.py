@@ -21,6 +21,14 @@ def test_the_seed_alone_decides_the_initial_weights() -> None:
     assert not torch.equal(first["convolutions.0.weight"], other["convolutions.0.weight"])
 
 
+def test_xavier_weights_fill_their_interval_and_biases_are_zero() -> None:
+    first = initial_network(2, 100, seed=0, initialisation="xavier").convolutions[1]
+    limit = (6 / (9 * 100 + 9 * 100)) ** 0.5
+    assert 0.999 * limit < first.weight.abs().max() <= limit
+    assert first.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.02)
+    assert not first.bias.any()
+
+
 def test_drawing_weights_leaves_the_global_random_state_alone() -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
