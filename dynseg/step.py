@@ -22,7 +22,6 @@ from torch.nn.functional import unfold
 
 from dynseg.descent import descend
 from dynseg.enlargement import enlarged_labels
-from dynseg.flat_regions import FlatRegions
 from dynseg.losses import pixel_weights
 from dynseg.network import SegmentationNetwork
 from dynseg.normalisation import Moments, Normalisation, measure_moments
@@ -74,7 +73,6 @@ class FastStep:
         _, self._height, self._width = image.shape
         shape = (self._height, self._width, self._convolutions[-1].out_channels)
         self._neighbourhoods = _neighbourhoods(image)
-        self._flat_regions = FlatRegions(image, radius=len(self._convolutions) - 1)
         self._features = [image.new_empty(shape) for _ in self._convolutions[:-1]]
         self._responses = image.new_empty(shape)
         self._gradients = image.new_empty(shape)
@@ -246,17 +244,13 @@ class FastStep:
         """Return the responses of the rows from start to stop, each less those of the row above it, if there is one."""
         responses = self._responses[max(start - 1, 0) : stop]
         differences = buffers.map(1, len(responses) - 1, self._width)
-        torch.sub(responses[1:], responses[:-1], out=differences)
-        self._flat_regions.clear_vertical(differences, max(start - 1, 0))
-        return differences
+        return torch.sub(responses[1:], responses[:-1], out=differences)
 
     def _horizontal_differences(self, rows: slice, buffers: "_StripBuffers") -> Tensor:
         """Return the responses of every column but the first, each less those of the column to its left."""
         responses = self._responses[rows]
         differences = buffers.map(1, len(responses), self._width - 1)
-        torch.sub(responses[:, 1:], responses[:, :-1], out=differences)
-        self._flat_regions.clear_horizontal(differences, rows.start)
-        return differences
+        return torch.sub(responses[:, 1:], responses[:, :-1], out=differences)
 
     # Backward
 
