@@ -10,7 +10,6 @@ Choose on train or val images, never on those that a table reports.
 import itertools
 import multiprocessing
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,11 +30,14 @@ from dynseg.files import written_aside
 from dynseg.ground_truth import iterate_segments
 from dynseg.images import read_image
 from dynseg.network import initial_network
+from dynseg.parameters import TrainingParameters
+from dynseg.plain_step import Observation
 from dynseg.prepared import find_image, read_image_list
 from dynseg.scores import SCORE_COLUMNS, pool, score_image
 from dynseg.segmentation import image_tensor, reduce_image
 from dynseg.statistics import paired_differences
 from dynseg.step import FastStep
+from dynseg.training import train
 from dynseg.weighting import SCHEMES
 
 SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01)
@@ -83,38 +85,52 @@ class Stops:
         return sorted(self._waiting)
 
 
-def course(run: Run, iterations: int, at: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    """Yield score rows with the event (`iteration`, or `stop` with its interval and share) that they belong to."""
+def course(run: Run, iterations: int, at: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Return score rows with the event (`iteration`, or `stop` with its interval and share) that they belong to."""
     ((_, segments),) = iterate_segments(run.dataset / "ground_truth.h5", [run.image])
     full_size = image_tensor(read_image(find_image(run.dataset, run.image)))
     network = initial_network(run.components, 100, run.seed)
     whole = FastStep(network, full_size)
     reduced = reduce_image(full_size, run.scale)
-    step = whole if reduced is full_size else FastStep(network, reduced)
-    weighting = partial(SCHEMES[run.scheme], mu=run.mu)
-    stops, seconds = Stops(), 0.0
-    for iteration in range(1, iterations + 1):
-        started = time.process_time()
-        observation = step.forward()
-        step.update(weighting(observation.label_count))
-        seconds += time.process_time() - started
+    parameters = TrainingParameters(components=run.components, iterations=iterations, stop="fixed")
+    stops = Stops()
+    rows: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = []
+    scoring = 0.0
+    started = time.process_time()
+
+    def score_waiting() -> None:
+        nonlocal scoring
+        if waiting:
+            before = time.process_time()
+            facts = {"seconds": before - started - scoring}
+            scored = score_image(run.image, segments, whole.predict().numpy())
+            rows.extend({**event, **facts, **row} for event, row in itertools.product(waiting, scored))
+            waiting.clear()
+            scoring += time.process_time() - before
+
+    def look(iteration: int, observation: Observation, weight: Tensor) -> None:
+        # Before this iteration's update, so that the network is the one that the iteration before has made.
+        score_waiting()
         events: list[dict[str, Any]] = [{"event": "iteration"}] if iteration in at else []
         events += [
             {"event": "stop", "interval": i, "share": s} for i, s in stops.ended_by(iteration, observation.labels)
         ]
-        last = iteration == iterations or observation.label_count <= 3
-        if last:
-            # What hasn't happened yet ends here, as training does.
-            events += [{"event": "stop", "interval": i, "share": s} for i, s in stops.waiting]
-            later = [each for each in at if each > iteration]
-            events += [{"event": "iteration", "asked": each} for each in later]
-        if events:
-            rows = score_image(run.image, segments, whole.predict().numpy())
-            facts = {"iteration": iteration, "label_count": int(observation.label_count), "seconds": seconds}
-            for event, row in itertools.product(events, rows):
-                yield {"asked": iteration, **event, **facts, **row}
-        if last:
-            return
+        facts = {"asked": iteration, "iteration": iteration, "label_count": int(observation.label_count)}
+        waiting.extend(facts | event for event in events)
+
+    # Not `whole`, whose maps hold another image's forward pass.
+    step = FastStep(network, reduced)
+    history = train(step, partial(SCHEMES[run.scheme], mu=run.mu), parameters, on_iteration=look).history
+    # What hasn't happened yet ends here, as training does.
+    last = {"iteration": len(history["iteration"]), "label_count": int(history["label_count"][-1])}
+    later = [asked for asked in at if asked > last["iteration"]]
+    waiting.extend({"asked": asked, "event": "iteration", **last} for asked in later)
+    waiting.extend(
+        {"asked": last["iteration"], "event": "stop", "interval": i, "share": s, **last} for i, s in stops.waiting
+    )
+    score_waiting()
+    return rows
 
 
 def record_run(run: Run, folder: Path, iterations: int, at: tuple[int, ...]) -> str:
