@@ -30,6 +30,14 @@ offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
 # A module has the config that its `config:` gives; what the command line says is meant for the workflow around it.
 IS_MODULE = workflow.modifier.skip_configfile
 
+# Snakemake looks at all waiting jobs and their inputs again a second after each look, and each job that ends starts
+# another such chain (issue 3955): after a hundred jobs that takes a processor. Only its limit of jobs a second, 100
+# where nothing else is said, needs it, and no option turns that off.
+scheduling = workflow.scheduling_settings
+limit = scheduling and scheduling.max_jobs_per_timespan
+if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+    scheduling.max_jobs_per_timespan = None
+
 try:
     config = configuration.resolve(
         configuration.layer(
