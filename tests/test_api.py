@@ -143,7 +143,7 @@ def test_the_callback_sees_every_iteration() -> None:
         ({"seed": 0.5}, "seed must be a whole number"),
         (
             {"channels": 5, "minimum_labels": 5},
-            "stops at 5 labels .*would begin with 5 .*: give a smaller --min-labels",
+            "stops at 5 labels .*begin with 5 .*: give a smaller --min-labels",
         ),
         ({"channels": 1}, "would begin with 1 "),
         ({"iteration": 5}, "no parameter 'iteration'"),

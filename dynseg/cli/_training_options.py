@@ -27,8 +27,8 @@ _OPTIONS = (
         type=click.Choice(list(DEFAULT_MU)),
         default="fsf",
         show_default=True,
-        help="How continuity is weighted against similarity: fsf by q′/μ, scf by μ/q′, fixed by μ, where q′ is the number "
-        "of labels left.",
+        help="How continuity is weighted against similarity: fsf by q′/μ, scf by μ/q′, fixed by μ, where q′ is the "
+        "number of labels left.",
     ),
     click.option(
         "--mu",
@@ -49,7 +49,8 @@ _OPTIONS = (
     click.option(
         "--min-labels",
         type=click.IntRange(1),
-        help="Training stops at this many labels, fewer than --max-labels.  [default: 3, or all but one of --max-labels]",
+        help="Training stops at this many labels, fewer than --max-labels.  [default: 3, or one less than "
+        "--max-labels]",
     ),
     click.option(
         "--max-size",
