@@ -357,7 +357,8 @@ def _check_memory_of_training(images: Sequence[torch.Tensor], parameters: CnnPar
     available = available_memory(device) if device == "cpu" else None
     whole = dataclasses.replace(parameters, scale=1.0)
     # Each image has a step with buffers of its own.
-    needed = sum(estimate_memory(*image.shape[1:], whole, device, torch.get_num_threads()) for image in images)
+    sizes = [(image.shape[1], image.shape[2]) for image in images]
+    needed = sum(estimate_memory(*size, whole, device, torch.get_num_threads()) for size in sizes)
     if available is not None and needed > available:
         raise UserError(
             f"training on {len(images)} images together needs about {format_bytes(needed)} of memory, and "

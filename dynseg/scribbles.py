@@ -26,7 +26,7 @@ def read_scribbles(path: Path | str) -> NDArray[np.integer]:
         index 255 no pixel is.
     """
     with _opened(path, None) as image:
-        is_opaque = not image.has_transparency_data or image.convert("RGBA").getextrema()[3] == (255, 255)
+        is_opaque = not image.has_transparency_data or image.convert("RGBA").getchannel("A").getextrema() == (255, 255)
         # Programs for painting save an alpha channel that hides nothing.
         image = image.convert(image.mode[:-1]) if is_opaque and image.mode in ("LA", "RGBA") else image
         mode, values = image.mode, np.array(image)

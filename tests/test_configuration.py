@@ -105,7 +105,7 @@ def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
         (
             "methods/other",
             {"method": "external", "predictions": "no/where"},
-            "methods/other/predictions: no/where does",
+            "other/predictions: no/where doesn't",
         ),
         ("methods/fsf-15/published", {"mosaic_all": 1.5}, "methods/fsf-15/published/mosaic_all.*1.5"),
         ("methods/fsf-15/published", {"mosaic_voi": -1}, "methods/fsf-15/published/mosaic_voi"),
