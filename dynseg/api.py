@@ -42,6 +42,9 @@ DEFAULT_MAX_SIZE = 512
 # However small the scale: on fewer pixels a network learns little.
 _LEAST_TRAINING_SIDE = 120
 _LEAST_MAX_SIZE = 64
+# The strips of enlarged responses that are there at once (`dynseg.enlargement`).
+_ENLARGEMENT_BYTES = 4 * 32_000_000
+_BYTES_PER_VALUE = 4
 # By how much sides shrink when a device's memory was too small: by a half in pixels.
 _SHRINKAGE = 0.7
 
@@ -104,6 +107,7 @@ def segment(
         the work goes on at a smaller size and a warning is logged.
     """
     parameters = user_parameters(scheme, mu, preset, **training)
+    _check_numbers(seed, max_size)
     pixels = _pixels(image)
     numbered, labels = None, None
     if scribbles is not None:
@@ -114,8 +118,8 @@ def segment(
     start = time.perf_counter()
 
     def work(size: int) -> Segmentation:
-        applied, fitted = _fit_to_size(pixels, parameters, size)
         _check_memory(pixels, size, parameters, device)
+        applied, fitted = _fit_to_size(pixels, parameters, size)
         result = train_and_apply(
             applied,
             Context(seed=seed, device=device),
@@ -159,6 +163,7 @@ def segment_many(
         See `segment`; an error of one image names its place.
     """
     user_parameters(scheme, mu, preset, **training)
+    _check_numbers(seed, max_size)
     device = resolve_device(device)
 
     def results() -> Iterator[Segmentation]:
@@ -193,10 +198,12 @@ def fit(
         See `segment`.
     """
     parameters = user_parameters(scheme, mu, preset, **training)
+    _check_numbers(seed, max_size)
     if not len(images):
         raise UserError("there is no reference image to train on: give at least one")
     device = resolve_device(device)
-    references = [_pixels(image) for image in images]
+    # One after the other: together, photographs of full size may need more memory than the training.
+    references = [_fit_to_size(_pixels(image), parameters, max_size)[0] for image in images]
 
     def work(size: int) -> Model:
         fitted = [_fit_to_size(pixels, parameters, size) for pixels in references]
@@ -235,19 +242,21 @@ def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: i
     Segmentation
         `labels`, (H, W) in the smallest unsigned type: the network's channels. No history.
     """
+    max_size = model.max_size if max_size is None else max_size
+    _check_numbers(0, max_size)
     pixels = _pixels(image)
     device = _device_for(pixels, device)
     network = model.network.to(device)
     start = time.perf_counter()
 
     def work(size: int) -> Segmentation:
-        applied, _ = _fit_to_size(pixels, model.parameters, size)
         _check_memory(pixels, size, model.parameters, device)
+        applied, _ = _fit_to_size(pixels, model.parameters, size)
         label_map = apply_network(network, applied, model.parameters, pixels.shape[:2])
         facts = {"applied_height": applied.shape[0], "applied_width": applied.shape[1]}
         return Segmentation(smallest_unsigned(label_map), {}, {**facts, "seconds": time.perf_counter() - start})
 
-    return _smaller_when_full(work, pixels.shape[:2], model.max_size if max_size is None else max_size)
+    return _smaller_when_full(work, pixels.shape[:2], max_size)
 
 
 def user_parameters(scheme: str, mu: float | None, preset: str, **training: Any) -> CnnParameters:
@@ -256,12 +265,30 @@ def user_parameters(scheme: str, mu: float | None, preset: str, **training: Any)
     Raises
     ------
     UserError
-        If one of them isn't known or not allowed.
+        If one of them isn't known or not allowed, or training would stop at once.
     """
     check_parameter("preset", preset, preset in PRESETS, f"one of {', '.join(PRESETS)}")
     check_parameter("scheme", scheme, scheme in DEFAULT_MU, f"one of {', '.join(DEFAULT_MU)}")
     values = {**PRESETS[preset], **training, "scheme": scheme, "mu": DEFAULT_MU[scheme] if mu is None else mu}
-    return make_parameters(CnnParameters, values)
+    parameters = make_parameters(CnnParameters, values)
+    if "channels" in training and "minimum_labels" not in training:
+        least = max(1, min(parameters.minimum_labels, parameters.channels - 1))
+        parameters = dataclasses.replace(parameters, minimum_labels=least)
+    if parameters.minimum_labels >= parameters.channels:
+        raise UserError(
+            f"training stops at {parameters.minimum_labels} labels (--min-labels, minimum_labels) and would begin with "
+            f"{parameters.channels} (--max-labels, channels): give a smaller --min-labels or a larger --max-labels"
+        )
+    return parameters
+
+
+def _check_numbers(seed: int, max_size: int) -> None:
+    whole = int | np.integer
+    bounds = np.iinfo(np.int64)
+    is_seed = isinstance(seed, whole) and bounds.min <= seed <= bounds.max
+    check_parameter("seed", seed, is_seed, "a whole number of at most 63 bits")
+    is_size = isinstance(max_size, whole) and max_size >= 1
+    check_parameter("max_size", max_size, is_size, "a whole number of pixels of at least 1")
 
 
 def _pixels(image: Image) -> NDArray[np.uint8]:
@@ -328,10 +355,10 @@ def _check_memory(pixels: NDArray[np.uint8], size: int, parameters: CnnParameter
 def _check_memory_of_training(images: Sequence[torch.Tensor], parameters: CnnParameters, device: str) -> None:
     """Raise a UserError if several images, of the size of training, won't fit into the CPU's memory together."""
     available = available_memory(device) if device == "cpu" else None
-    pixels = sum(image[0].numel() for image in images)
-    width = max(image.shape[2] for image in images)
     whole = dataclasses.replace(parameters, scale=1.0)
-    needed = estimate_memory(-(-pixels // width), width, whole, device, torch.get_num_threads())
+    # Each image has a step with buffers of its own.
+    sizes = [(image.shape[1], image.shape[2]) for image in images]
+    needed = sum(estimate_memory(*size, whole, device, torch.get_num_threads()) for size in sizes)
     if available is not None and needed > available:
         raise UserError(
             f"training on {len(images)} images together needs about {format_bytes(needed)} of memory, and "
@@ -340,7 +367,7 @@ def _check_memory_of_training(images: Sequence[torch.Tensor], parameters: CnnPar
 
 
 def memory_needed(height: int, width: int, parameters: CnnParameters, max_size: int, device: str = "cpu") -> int:
-    """Estimate the peak memory of `segment`, in bytes.
+    """Estimate the peak memory of `segment` in bytes, beside what the process takes anyway.
 
     Parameters
     ----------
@@ -354,14 +381,17 @@ def memory_needed(height: int, width: int, parameters: CnnParameters, max_size: 
     applied = reduced_size(height, width, min(1.0, max_size / max(height, width)))
     scale = _training_scale(applied, parameters.scale)
     network = dataclasses.replace(parameters, scale=scale)
-    return estimate_memory(*applied, network, device, torch.get_num_threads()) + (
-        BYTES_PER_PIXEL * height * width if device == "cpu" else 0
-    )
+    estimate = estimate_memory(*applied, network, device, torch.get_num_threads())
+    if device != "cpu" or applied == (height, width):
+        return estimate
+    # The estimate counts the pixels that the network is applied to; its responses are copied to be enlarged.
+    pixels = applied[0] * applied[1]
+    responses = _BYTES_PER_VALUE * parameters.channels * pixels
+    return estimate + BYTES_PER_PIXEL * (height * width - pixels) + responses + _ENLARGEMENT_BYTES
 
 
 def _smaller_when_full(work: Callable[[int], Result], shape: tuple[int, int], max_size: int) -> Result:
     """Return what `work` makes at the size, or at a smaller one if the device has no memory for more."""
-    check_parameter("max_size", max_size, max_size >= 1, "a whole number of pixels of at least 1")
     size = min(max_size, max(shape))
     while True:
         try:

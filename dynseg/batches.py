@@ -9,7 +9,7 @@ from pathlib import Path
 from dynseg.errors import UserError
 
 # "@" is in no image id, so a batch's name is never an image's.
-BATCH_NAME = re.compile(r"batch@(\d+)of(\d+)")
+BATCH_NAME = re.compile(r"batch@(\d+)of([1-9]\d*)")
 
 
 def batches(image_ids: Sequence[str], images_per_job: int) -> dict[str, list[str]]:

@@ -37,6 +37,12 @@ from dynseg.plan import (
 # Sections whose entries are named by the user: given anew on the command line, they replace the config file's.
 NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
 
+# Kinds whose archive may be an address.
+DOWNLOADED_KINDS = ("bsd500", "voc2012")
+
+# Of a measure's name, after its dataset's id.
+MEASURE_ENDINGS = ("_all", "_fine", "_coarse", "_mean", "_covering", "_pri", "_voi")
+
 _LARGEST_BITS = 63
 
 
@@ -79,6 +85,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
     _check_folders(resolved)
     _check_methods(resolved)
+    _check_published(resolved)
     _check_datasets(resolved)
     _check_tuning(resolved)
     _check_panels(resolved)
@@ -150,10 +157,35 @@ def _check_methods(config: Config) -> None:
                 f"config: methods/{method_id} is the same as methods/{seen[key]}: change a parameter or leave one out"
             )
         seen[key] = method_id
+    for method_id, entry in every_method(config).items():
+        predictions = str(entry.get("predictions", "")) if entry["method"] == "external" else ""
+        if predictions and not os.path.exists(predictions):
+            raise UserError(
+                f"config: methods/{method_id}/predictions: {predictions} doesn't exist: correct the path (relative to "
+                f"{Path.cwd()})"
+            )
+
+
+def _check_published(config: Config) -> None:
+    # Methods of config/config.yaml keep their published scores where other datasets replace its own.
+    datasets = {*config["datasets"], "bsd500", "voc2012"}
+    known = {f"{dataset_id}{ending}" for dataset_id in datasets for ending in ("", *MEASURE_ENDINGS)}
+    for method_id, entry in config["methods"].items():
+        for name in entry.get("published", {}):
+            if name.removesuffix("_raw") not in known:
+                raise UserError(
+                    f"config: methods/{method_id}/published: {name} is no measure: write a dataset's id, alone or with "
+                    f"one of {', '.join(MEASURE_ENDINGS)}, and _raw after it for raw labels"
+                )
 
 
 def _check_tuning(config: Config) -> None:
+    taken = {*config["methods"], *config["figure_methods"]}
     for grid_id in config["tuning"]["grids"]:
+        if grid_id.endswith("_scales"):
+            raise UserError(
+                f"config: tuning/grids/{grid_id} ends in _scales, as the files of other grids do: choose another id"
+            )
         if not swept_parameters(config, grid_id):
             raise UserError(f"config: tuning/grids/{grid_id} has no list of values: give one for each swept parameter")
         for point_id, entry in grid(config, grid_id):
@@ -162,6 +194,12 @@ def _check_tuning(config: Config) -> None:
             except UserError as error:
                 raise UserError(f"config: tuning/grids/{grid_id}/method: {error}") from error
             method_settings(config, point_id)
+            if point_id in taken:
+                raise UserError(
+                    f"config: tuning/grids/{grid_id} has the point {point_id}, which is another point or method too: "
+                    "rename the grid or the method"
+                )
+            taken.add(point_id)
     if TUNING_DATASET in config["datasets"]:
         raise UserError(
             f"config: datasets/{TUNING_DATASET} is the name of the tuning section's dataset: choose another"
@@ -177,7 +215,10 @@ def _check_datasets(config: Config) -> None:
             raise UserError(f"{key}/archive is missing: give the folder of images")
         for name in ("archive", "annotations", "ids"):
             path = entry.get(name)
-            if path and not is_url(path) and not os.path.exists(path):
+            is_address = bool(path) and is_url(path)
+            if is_address and not (name == "archive" and entry["kind"] in DOWNLOADED_KINDS):
+                raise UserError(f"{key}/{name}: {path} is an address: download it and give the path")
+            if path and not is_address and not os.path.exists(path):
                 raise UserError(f"{key}/{name}: {path} doesn't exist: correct the path (relative to {Path.cwd()})")
             if path and re.search("[{}]", path):
                 raise UserError(f"{key}/{name}: {path} has braces, which Snakemake can't take: rename it")
@@ -187,6 +228,8 @@ def _check_panels(config: Config) -> None:
     for panel_id, panel in config["panels"].items():
         key = f"config: panels/{panel_id}"
         datasets = [shown["dataset"] for shown in panel_shows(panel)]
+        if panel.get("seed", config["seeds"][0]) not in config["seeds"]:
+            raise UserError(f"{key}/seed: {panel['seed']} is none of the seeds section: add it there or name another")
         for dataset in datasets:
             _check_dataset_is_known(config, key, dataset)
             if datasets.count(dataset) > 1:

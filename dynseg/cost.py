@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dynseg.memory import estimate_memory
+from dynseg.memory import PROCESS_BYTES, estimate_memory
 from dynseg.parameters import TrainingParameters, reduced_size
 
 # Measured on the machine of benchmarks/README.md with the fast step, 100 channels: GFLOP/s of one thread, and how
@@ -152,7 +152,8 @@ def job_megabytes(parameters: Any, sizes: Iterable[Size], threads: int, gpu: boo
         if not isinstance(training, TrainingParameters):
             scale = getattr(parameters, "scale", 1.0)
             training = TrainingParameters(parameters.components, parameters.channels, scale=scale, step="plain")
-        needed = max(needed, math.ceil(MEMORY_MARGIN * estimate_memory(height, width, training, threads=threads)))
+        process = PROCESS_BYTES + estimate_memory(height, width, training, threads=threads)
+        needed = max(needed, math.ceil(MEMORY_MARGIN * process))
     return attempt * math.ceil(needed / 1e6)
 
 

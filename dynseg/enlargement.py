@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-# Values of one strip of enlarged responses: 32 MB of float32.
+# Values of one strip of enlarged responses: 32 MB of float32. While one is made, about four are in memory.
 _VALUES_PER_STRIP = 8_000_000
 
 
@@ -11,7 +11,8 @@ def enlarged_labels(response: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the argmax of a response map enlarged by bilinear interpolation.
 
     Responses are enlarged rather than labels, so that the boundaries of clusters are smooth curves and no stairs. Only
-    labels of the response map's own argmax are given. No more than a strip of the enlarged responses is ever in memory.
+    labels of the response map's own argmax are given. No more than a few strips of the enlarged responses are ever
+    in memory.
 
     Parameters
     ----------

@@ -72,8 +72,9 @@ def one_at_a_time(path: str | Path) -> Iterator[None]:
         except OSError:
             pass
         # The one before may have removed the file that this one waited for.
-        if file.exists() and os.path.samestat(os.fstat(lock), file.stat()):
-            break
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), file.stat()):
+                break
         os.close(lock)
     try:
         yield

@@ -7,7 +7,7 @@ from dynseg.parameters import TrainingParameters, reduced_size
 
 _FLOAT = 4
 # Python, PyTorch and the libraries beside it, before any image: 0.25 GB, measured.
-_PROCESS = 260_000_000
+PROCESS_BYTES = 260_000_000
 # oneDNN's reordered copies, or a workspace of cuDNN; either library chooses by shape.
 _LIBRARY_WORKSPACE = 300_000_000
 # The image and its label map in several types.
@@ -38,17 +38,16 @@ def estimate_memory(
     Returns
     -------
     int
-        Bytes. On the CPU of the whole process: for images of 161 × 241 to 642 × 962 pixels the fast step's estimate
-        was within 3 % of the measured peaks, the plain step's 6 to 55 % above them. On a GPU the memory that PyTorch
-        takes there, reasoned from the maps that autograd keeps and not measured.
+        Bytes. On the CPU beside the process's own `PROCESS_BYTES`: for images of 161 × 241 to 642 × 962 pixels the
+        fast step's estimate and these were within 3 % of the measured peaks, the plain step's 6 to 55 % above them. On
+        a GPU the memory that PyTorch takes there, reasoned from the maps that autograd keeps and not measured.
     """
     reduced_height, reduced_width = reduced_size(height, width, parameters.scale)
     fast = device == "cpu" and parameters.step == "fast"
     train = _fast_step if fast else _plain_step
     apply = _fast_step if fast else _plain_prediction
     peak = max(train(reduced_height, reduced_width, parameters, threads), apply(height, width, parameters, threads))
-    images = BYTES_PER_PIXEL * height * width
-    return peak + images + (_PROCESS if device == "cpu" else 0)
+    return peak + BYTES_PER_PIXEL * height * width
 
 
 def available_memory(device: str = "cpu") -> int | None:

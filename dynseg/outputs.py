@@ -1,6 +1,7 @@
 """What `dynseg segment` writes for an image: label maps, pictures of them, and other programs' formats."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ def write_outputs(
     colours = label_colours(labels, shared_labels) if paths.keys() & {"png", "overlay"} else None
     for kind, path in paths.items():
         if kind == "h5":
-            write_label_maps(path, [(Path(name).stem, segmentation)], provenance)
+            # HDF5 takes no name that is no valid text.
+            group = Path(os.fsencode(name).decode(errors="replace")).stem
+            write_label_maps(path, [(group, segmentation)], provenance)
             continue
         with written_aside(path) as aside:
             if kind == "npy":

@@ -1,8 +1,9 @@
 """Find the images that a user names, decide where each one's outputs go, and which of them are done."""
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,48 @@ class Plan:
     problems: list[str] = field(default_factory=list)
 
 
-def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str]) -> Plan:
+def find_images(
+    sources: Sequence[Path], left_out: Iterable[Path] = ()
+) -> tuple[dict[Path, tuple[Path, Path]], list[str]]:
+    """Find images, and all images in folders, each once.
+
+    A folder is read with all below it, but for hidden files and what is left out.
+
+    Parameters
+    ----------
+    sources : sequence of path
+        Files and folders.
+    left_out : iterable of path
+        Files and folders in folders that are no sources.
+
+    Returns
+    -------
+    found : dict of path to (path, path)
+        By resolved path: the image's path, and that below the named folder.
+    problems : list of str
+        A sentence for every source without an image.
+    """
+    left_out = {path.resolve() for path in left_out}
+    found: dict[Path, tuple[Path, Path]] = {}
+    problems = []
+    for source in sources:
+        if source.is_dir():
+            inside = _images_below(source, left_out)
+            if not inside:
+                problems.append(f"{source} has no file that ends in {', '.join(sorted(IMAGE_SUFFIXES))}")
+            for path in inside:
+                found.setdefault(path.resolve(), (path, path.relative_to(source)))
+        elif source.exists():
+            found.setdefault(source.resolve(), (source, Path(source.name)))
+        else:
+            problems.append(f"{source} doesn't exist: correct the path")
+    return found, problems
+
+
+def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], scribbles: Path | None = None) -> Plan:
     """Plan the outputs of images and of all images in folders.
 
-    A folder is read with all below it, but for hidden files and for `output`; outputs keep the folders below it.
+    Folders are read as by `find_images`, without `output` and `scribbles`; outputs keep the folders below them.
 
     Parameters
     ----------
@@ -54,6 +93,8 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str]) -
         The folder of outputs.
     formats : iterable of str
         Keys of `dynseg.outputs.FORMATS`.
+    scribbles : path, optional
+        The file or folder of scribbles.
 
     Raises
     ------
@@ -61,21 +102,10 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str]) -
         If outputs would lie among the images.
     """
     formats = list(formats)
-    plan = Plan()
-    found: dict[Path, tuple[Path, Path]] = {}
-    for source in sources:
-        if source.is_dir():
-            if source.resolve() == output.resolve():
-                raise UserError(f"{output} is a folder of images and of outputs: choose another folder for --output")
-            inside = _images_below(source, output)
-            if not inside:
-                plan.problems.append(f"{source} has no file that ends in {', '.join(sorted(IMAGE_SUFFIXES))}")
-            for path in inside:
-                found.setdefault(path.resolve(), (path, path.relative_to(source)))
-        elif source.exists():
-            found.setdefault(source.resolve(), (source, Path(source.name)))
-        else:
-            plan.problems.append(f"{source} doesn't exist: correct the path")
+    if any(source.is_dir() and source.resolve() == output.resolve() for source in sources):
+        raise UserError(f"{output} is a folder of images and of outputs: choose another folder for --output")
+    found, problems = find_images(sources, [output, *([scribbles] if scribbles else [])])
+    plan = Plan(problems=problems)
     taken = {(output / RECORD).resolve(): RECORD}
     for path, relative in found.values():
         outputs = {kind: output / relative.with_name(relative.stem + FORMATS[kind]) for kind in formats}
@@ -138,6 +168,42 @@ def start_record(output: Path, settings: Mapping[str, Any], about: Mapping[str, 
     return path.stat().st_mtime
 
 
+def note_scribbles(output: Path, images: Iterable[PlannedImage], scribbles: Mapping[Path, Path], resume: bool) -> None:
+    """Note the content of each image's scribbles in the record, and remove outputs to resume that others made.
+
+    Parameters
+    ----------
+    output : path
+        The folder of outputs, whose record has been started.
+    images : iterable of PlannedImage
+    scribbles : mapping from path to path
+        The file of scribbles of an image, by its source.
+    resume : bool
+        Whether outputs that are there count.
+
+    Raises
+    ------
+    UserError
+        If the folder can't be written.
+    """
+    path = output / RECORD
+    record = json.loads(path.read_text(encoding="utf-8"))
+    noted = record.setdefault("scribbles", {})
+    for image in images:
+        file = scribbles.get(image.source)
+        # A file that isn't there is complained of when its image's turn comes.
+        digest = hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else None
+        if resume and digest != noted.get(str(image.relative)):
+            for out in image.outputs.values():
+                out.unlink(missing_ok=True)
+        noted[str(image.relative)] = digest
+    # Outputs count from the time of the record on.
+    status = path.stat()
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.utime(aside, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def is_done(image: PlannedImage, since: float, scribbles: Path | None = None) -> bool:
     """Tell whether all outputs of an image are there, made since a time and after what they come from last changed."""
     try:
@@ -156,15 +222,14 @@ def _first_difference(earlier: Any, settings: Any, name: str = "settings") -> st
     return "" if earlier == settings else f"{name} {earlier}, not {settings}"
 
 
-def _images_below(folder: Path, output: Path) -> list[Path]:
-    output = output.resolve()
+def _images_below(folder: Path, left_out: Collection[Path]) -> list[Path]:
+    """Return the images below a folder; `left_out` are resolved paths."""
     found = []
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != output)
-        found += [
-            here / name
-            for name in sorted(files)
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
+        shown = {name for name in folders + files if not name.startswith(".")}
+        shown = {name for name in shown if (here / name).resolve() not in left_out}
+        folders[:] = sorted(shown.intersection(folders))
+        pictures = sorted(shown.intersection(files))
+        found += [here / name for name in pictures if Path(name).suffix.lower() in IMAGE_SUFFIXES]
     return found

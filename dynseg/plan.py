@@ -6,8 +6,10 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 import hashlib
 import itertools
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +50,16 @@ def grid(config: Config, grid_id: str) -> list[tuple[str, dict[str, Any]]]:
     points = [dict(zip(swept, values, strict=True)) for values in itertools.product(*swept.values())]
     return [
         (
-            ".".join(["tune", grid_id, *(f"{name}{value:g}" for name, value in point.items())]),
+            ".".join(["tune", grid_id, *(f"{name}{number_text(value)}" for name, value in point.items())]),
             {**config["tuning"]["grids"][grid_id], **point},
         )
         for point in points
     ]
+
+
+def number_text(value: float) -> str:
+    """Return a number as the shortest decimal text that stands for no other number; an exponent has no place in ids."""
+    return format(Decimal(str(value)).normalize(), "f")
 
 
 def swept_parameters(config: Config, grid_id: str) -> dict[str, list[Any]]:
@@ -140,7 +147,7 @@ def folder_contents(entry: Mapping[str, Any]) -> str:
 
     Snakemake sees a changed folder only by its own time, and takes braces in a file's name for wildcards.
     """
-    return _files_digest(entry[name] for name in ("archive", "annotations") if entry.get(name))
+    return _files_digest(entry[name] for name in ("archive", "annotations") if os.path.isdir(entry.get(name, "")))
 
 
 def predictions_contents(config: Config, method_id: str) -> str:
@@ -149,12 +156,12 @@ def predictions_contents(config: Config, method_id: str) -> str:
     return _files_digest([entry["predictions"]] if "predictions" in entry else [])
 
 
-def _files_digest(folders: Iterable[str]) -> str:
+def _files_digest(paths: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for folder in map(Path, folders):
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in map(Path, paths):
+        for file in sorted(each for each in (path, *path.rglob("*")) if each.is_file()):
             status = file.stat()
-            text = f"{file.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\0"
+            text = f"{file.relative_to(path)}\0{status.st_size}\0{status.st_mtime_ns}\0"
             digest.update(text.encode(errors="surrogateescape"))
     return digest.hexdigest()[:12]
 
@@ -277,4 +284,4 @@ def settings_beside_scheme(config: Config, method_id: str) -> list[str]:
 
 def is_url(text: str) -> bool:
     """Tell whether a text is the address of a download."""
-    return re.match(r"(https?|ftp)://", text) is not None
+    return re.match(r"https?://", text) is not None

@@ -8,8 +8,8 @@ import pandas as pd
 
 from dynseg.errors import UserError
 from dynseg.ground_truth import read_annotated_ids, read_attributes, read_segments
-from dynseg.label_maps import read_image_ids, read_labels
-from dynseg.scores import MEASURES, Connectivity, pool, pool_scales, score_scales, score_table
+from dynseg.label_maps import read_labels
+from dynseg.scores import MEASURES, Connectivity, _files_by_image, pool, pool_scales, score_scales, score_table
 from dynseg.statistics import bootstrap_intervals
 
 Point = tuple[tuple[str, float], ...]
@@ -37,12 +37,9 @@ def score_grid(
     Raises
     ------
     UserError
-        If an annotated image has no label map at a point, or one of another size.
+        If an annotated image has no label map at a point or two, or one of another size.
     """
-    located = {
-        point: {image_id: file for file in files for image_id in read_image_ids(file)}
-        for point, files in label_map_files.items()
-    }
+    located = {point: _files_by_image(files) for point, files in label_map_files.items()}
     rows: dict[Point, list[dict[str, Any]]] = {point: [] for point in located}
     best_rows: list[dict[str, Any]] = []
     for image_id in read_annotated_ids(ground_truth_file):

@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import dynseg
 from dynseg import UserError, api
 from dynseg.api import memory_needed, user_parameters
 from dynseg.configuration import load_schema, resolve
+from dynseg.memory import PROCESS_BYTES, estimate_memory
 from dynseg.parameters import TrainingParameters, make_parameters
 from dynseg.presets import PRESETS
 
@@ -103,6 +105,16 @@ def test_many_images_are_segmented_as_each_alone() -> None:
         list(dynseg.segment_many([picture(), picture().astype(float)], **QUICK))  # type: ignore[list-item]
     with pytest.raises(UserError, match="scheme must be one of"):
         dynseg.segment_many([], "fsd")
+    with pytest.raises(UserError, match="max_size must be"):
+        dynseg.segment_many([], max_size=0)
+    with pytest.raises(UserError, match="seed must be"):
+        dynseg.segment_many([], seed=2**63)
+
+
+@pytest.mark.parametrize(("channels", "least"), [(2, 1), (3, 2), (4, 3), (50, 3)])
+def test_fewer_labels_to_begin_with_never_end_training_at_once(channels: int, least: int) -> None:
+    assert user_parameters("fsf", None, "fast", channels=channels).minimum_labels == least
+    assert dynseg.segment(picture(), channels=channels, iterations=3).facts["iterations_run"] > 1
 
 
 def test_the_callback_sees_every_iteration() -> None:
@@ -125,6 +137,15 @@ def test_the_callback_sees_every_iteration() -> None:
         ({"mu": "many"}, "mu must be a number"),
         ({"preset": "slow"}, "preset must be one of paper, fast"),
         ({"max_size": 0}, "max_size must be"),
+        ({"max_size": None}, "max_size must be a whole number"),
+        ({"max_size": "512"}, "max_size must be a whole number"),
+        ({"seed": 2**63}, "seed must be a whole number"),
+        ({"seed": 0.5}, "seed must be a whole number"),
+        (
+            {"channels": 5, "minimum_labels": 5},
+            "stops at 5 labels .*begin with 5 .*: give a smaller --min-labels",
+        ),
+        ({"channels": 1}, "would begin with 1 "),
         ({"iteration": 5}, "no parameter 'iteration'"),
         ({"device": "cuda"}, "no CUDA device"),
         ({"scribbles": np.zeros((3, 3), int)}, "scribbles are 3 × 3 pixels and the image 32 × 24"),
@@ -132,6 +153,7 @@ def test_the_callback_sees_every_iteration() -> None:
         ({"scribbles": np.full((24, 32), 0.5)}, "whole numbers"),
         ({"scribbles": np.full((24, 32), -1)}, "have the label -1"),
         ({"scribbles": np.arange(768).reshape(24, 32)}, "have 767 labels and the network 100"),
+        ({"scribbles": np.arange(768).reshape(24, 32) % 4, "channels": 4}, "have 4 labels and the network 4"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(arguments: dict[str, Any], sentence: str) -> None:
@@ -209,6 +231,45 @@ def test_too_little_memory_is_said_before_the_work(monkeypatch: pytest.MonkeyPat
         dynseg.segment(picture())
     with pytest.raises(UserError, match=r"training on 2 images together needs about .* are free: give fewer"):
         dynseg.fit([picture(), picture()])
+
+
+def test_memory_of_a_training_on_several_images_is_that_of_each_and_none_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parameters = user_parameters("fsf", None, "paper")
+    alone = memory_needed(24, 32, parameters, 512)
+    # The pixels of an image that isn't reduced are counted once, and what the process takes already isn't.
+    assert alone == estimate_memory(24, 32, parameters, threads=torch.get_num_threads())
+    assert alone < PROCESS_BYTES
+    monkeypatch.setattr(api, "available_memory", lambda device: 3 * alone - 1)
+    with pytest.raises(UserError, match="training on 3 images together"):
+        dynseg.fit([picture()] * 3, preset="paper", iterations=1)
+    monkeypatch.setattr(api, "available_memory", lambda device: 3 * alone)
+    dynseg.fit([picture()] * 3, preset="paper", iterations=1)
+
+
+def test_references_are_held_one_at_a_time_at_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(path: str) -> NDArray[np.uint8]:
+        assert not any(array() is not None for array in read_before)
+        pixels = picture(60, 80)
+        read_before.append(weakref.ref(pixels))
+        return pixels
+
+    read_before: list[weakref.ref[NDArray[np.uint8]]] = []
+    monkeypatch.setattr(api, "read_image", read)
+    assert dynseg.fit(["a.png", "b.png", "c.png"], max_size=40, **QUICK).max_size == 40
+    assert len(read_before) == 3
+
+
+@pytest.mark.parametrize("act", ["segment", "apply"])
+def test_memory_is_looked_at_before_an_image_is_reduced(monkeypatch: pytest.MonkeyPatch, act: str) -> None:
+    model = dynseg.fit([picture()], **QUICK)
+    monkeypatch.setattr(api, "available_memory", lambda device: 1000)
+    monkeypatch.setattr(api, "reduce_image", lambda *_: pytest.fail("it was reduced"))
+    with pytest.raises(UserError, match="are free"):
+        dynseg.segment(picture(), max_size=20) if act == "segment" else dynseg.apply_model(
+            model, picture(), max_size=20
+        )
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])

@@ -29,5 +29,6 @@ def test_dropping_an_image_touches_one_batch() -> None:
 
 
 def test_an_image_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(UserError, match="'z'"):
-        batch_images(["a", "b"], "z")
+    for name in ("z", "batch@0of0"):
+        with pytest.raises(UserError, match=f"no image in '{name}'"):
+            batch_images(["a", "b"], name)

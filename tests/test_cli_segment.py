@@ -1,5 +1,6 @@
 """`dynseg segment` and `dynseg fit`, with the pictures and the accidents that users have."""
 
+import hashlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from PIL import Image
 import dynseg
 from dynseg.cli import main_group
 from dynseg.errors import UserError
+from dynseg.outputs import write_outputs
 from dynseg.own_images import RECORD
 
 QUICK = ["--iterations", "3", "--max-labels", "8", "--min-labels", "1", "--threads", "1"]
@@ -111,17 +113,31 @@ def test_label_maps_are_exact_in_every_format(tmp_path: Path) -> None:
     record = json.loads((out / RECORD).read_text())
     assert record["settings"]["parameters"]["iterations"] == 3
     assert record["versions"]["dynseg"] == dynseg.__version__
+    assert record["seed"] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_a_name_that_is_no_valid_text_is_as_good_as_any(tmp_path: Path) -> None:
+    # Pillow writes to no such name.
+    os.rename(save(tmp_path / "a.png"), os.fsencode(tmp_path) + b"/\xff.png")
+    result = run(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"), "-o", tmp_path / "out", "--format", "h5")
+    assert result.exit_code == 0, result.output
+    with h5py.File(next((tmp_path / "out").glob("*.h5"))) as file:
+        assert list(file) == ["\N{REPLACEMENT CHARACTER}"]
+
+
+def test_a_seed_beyond_64_bits_is_an_option_that_makes_no_sense(tmp_path: Path) -> None:
+    for command in ("segment", "fit"):
+        arguments = [command, str(save(tmp_path / "a.png")), "-o", str(tmp_path / "out"), "--seed", str(2**63)]
+        assert CliRunner().invoke(main_group, arguments).exit_code == 2
 
 
 def test_more_than_256_labels_are_sixteen_bit_grey(tmp_path: Path) -> None:
-    save(tmp_path / "a.png")
-    marks = np.full((14, 20), 255, dtype=np.uint16)
-    marks[2:12, 2:8] = 1000
-    save(tmp_path / "marks.png", Image.fromarray(marks))
-    arguments = (tmp_path / "a.png", "-o", tmp_path / "out", "--scribbles", tmp_path / "marks.png", "--mu", 200)
-    assert run(*arguments).exit_code == 0
-    with Image.open(tmp_path / "out" / "a.png") as label_map:
+    labels = np.arange(280).reshape(14, 20)
+    write_outputs({"png": tmp_path / "a.png"}, pixels(), dynseg.Segmentation(labels), "a.png", {})
+    with Image.open(tmp_path / "a.png") as label_map:
         assert label_map.mode == "I;16"
+        assert np.array_equal(np.asarray(label_map), labels)
 
 
 def test_scribbles_of_a_folder_belong_to_the_images_of_their_names(tmp_path: Path) -> None:
@@ -140,6 +156,17 @@ def test_scribbles_of_a_folder_belong_to_the_images_of_their_names(tmp_path: Pat
     later = time.time() + 10
     os.utime(tmp_path / "marks" / "a.png", (later, later))
     assert len(run(tmp_path / "in", "-o", tmp_path / "out", *options, "--resume").stdout.splitlines()) == 1
+    # Scribbles that are older than the outputs, or gone, are others all the same.
+    redrawn = grey.copy()
+    redrawn[7, 3:9] = 60
+    save(tmp_path / "marks" / "c.png", Image.fromarray(redrawn))
+    os.utime(tmp_path / "marks" / "c.png", (1, 1))
+    os.utime(tmp_path / "marks" / "a.png", (1, 1))
+    for _ in range(2):
+        again = run(tmp_path / "in", "-o", tmp_path / "out", *options, "--resume")
+        assert [line.split(":")[0] for line in again.stdout.splitlines()] == [str(tmp_path / "in" / "c.png")]
+        (tmp_path / "marks" / "c.png").unlink(missing_ok=True)
+    assert run(tmp_path / "in", "-o", tmp_path / "out", *options, "--resume").stdout == ""
     assert {40, 50} <= set(np.unique(first))
     assert np.array_equal(first, second)
     assert 50 not in without
@@ -209,9 +236,11 @@ def test_outputs_never_replace_images(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "would replace an image" in result.stderr
     assert (tmp_path / "in" / "a.png").read_bytes() == before
-    # Outputs below the images are no images of the next run.
+    # Outputs below the images are no images of the next run, nor are scribbles.
+    save(tmp_path / "in" / "marks" / "a.png", Image.new("L", (20, 14), 1))
     for _ in range(2):
-        assert run(tmp_path / "in", "-o", tmp_path / "in" / "out").exit_code == 0
+        options = ["--scribbles", tmp_path / "in" / "marks"]
+        assert run(tmp_path / "in", "-o", tmp_path / "in" / "out", *options).exit_code == 0
     assert sorted(path.name for path in (tmp_path / "in" / "out").iterdir()) == ["a.png", RECORD]
 
 
@@ -228,6 +257,12 @@ def test_resume_does_what_is_missing_or_older_than_its_image(tmp_path: Path) -> 
     assert "1 of 3 images are done already" in again.stderr
     with pytest.raises(UserError, match=r"was made with mu 15.0, not 20.0: leave out --resume"):
         run_or_raise(*arguments, "--mu", 20)
+    record = json.loads((tmp_path / "out" / RECORD).read_text())
+    other = {**record, "settings": {**record["settings"], "code_version": "123"}}
+    (tmp_path / "out" / RECORD).write_text(json.dumps(other))
+    with pytest.raises(UserError, match=r"was made with code_version 123, not \w{12}: leave out --resume"):
+        run_or_raise(*arguments)
+    (tmp_path / "out" / RECORD).write_text(json.dumps(record))
     # Label maps of other settings don't count once a run with new ones has begun.
     for path in (tmp_path / "out").glob("?.png"):
         os.utime(path, (1, 1))
@@ -246,6 +281,9 @@ def test_a_model_of_references_labels_the_rest(tmp_path: Path) -> None:
     arguments = (tmp_path / "new.png", "-o", tmp_path / "out", "--model", model)
     result = run(*arguments, quick=False)
     assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "out" / RECORD).read_text())
+    assert record["model_sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert "seed" not in record
     expected = dynseg.apply_model(dynseg.load_model(model), pixels(30, 40)).labels
     assert np.array_equal(read_prediction_png(tmp_path / "out" / "new.png"), expected)
     refused = run(*arguments, "--mu", 3, quick=False)
@@ -254,6 +292,27 @@ def test_a_model_of_references_labels_the_rest(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="was made with model_sha256"):
         CliRunner().invoke(main_group, [*fit, "--seed", "1"])
         run_or_raise_plain(*arguments, "--resume")
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("refs", "refs is a folder: give the name of a file"),
+        ("refs/a.png", "a.png is one of the references: give the model another name"),
+        ("refs/a.png/m.pt", "m.pt can't be written"),
+    ],
+)
+def test_a_model_that_cannot_be_saved_is_refused_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, sentence: str
+) -> None:
+    before = save(tmp_path / "refs" / "a.png").read_bytes()
+    monkeypatch.setattr("dynseg.api.fit", lambda *_, **__: pytest.fail("it trained"))
+    arguments = [str(argument) for argument in ("fit", tmp_path / "refs", "-o", tmp_path / output)]
+    result = CliRunner().invoke(main_group, arguments)
+    assert isinstance(result.exception, UserError)
+    assert sentence in str(result.exception)
+    assert (tmp_path / "refs" / "a.png").read_bytes() == before
+    assert [path.name for path in (tmp_path / "refs").iterdir()] == ["a.png"]
 
 
 def run_or_raise_plain(*arguments: object) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,29 @@ def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
         ("datasets/mine", {"kind": "folder"}, "datasets/mine.*archive"),
         ("datasets/mine", {"kind": "folder", "archive": "nowhere/at all"}, "datasets/mine/archive.*nowhere/at all"),
         ("datasets/mine", {"archive": "x"}, "datasets/mine.*kind"),
+        ("datasets/mine", {"kind": "folder", "archive": "https://a.b/c.zip"}, "datasets/mine/archive.*is an address"),
+        ("datasets/bsd500", {"archive": "ftp://a.b/c.tgz"}, "datasets/bsd500/archive.*doesn't exist"),
+        ("datasets/bsd500", {"ids": "https://a.b/ids.txt"}, "datasets/bsd500/ids.*is an address"),
+        ("datasets/bsd500", {"archive": "https://a.b/{c}.tgz"}, "datasets/bsd500/archive.*braces"),
+        (
+            "methods/other",
+            {"method": "external", "predictions": "no/where"},
+            "other/predictions: no/where doesn't",
+        ),
+        ("methods/fsf-15/published", {"mosaic_all": 1.5}, "methods/fsf-15/published/mosaic_all.*1.5"),
+        ("methods/fsf-15/published", {"mosaic_voi": -1}, "methods/fsf-15/published/mosaic_voi"),
+        ("methods/fsf-15/published", {"mosaic_al": 0.5}, "methods/fsf-15/published: mosaic_al is no measure"),
+        ("methods/fsf-15/published", {"mosiac": 0.5}, "methods/fsf-15/published: mosiac is no measure"),
+        ("panels/p", {"dataset": "mosaic", "seed": 3}, "panels/p/seed: 3 is none of the seeds section"),
+        ("tuning/grids/a_scales", {"scheme": "fsf", "mu": [1, 2]}, "tuning/grids/a_scales ends in _scales"),
+        (
+            "tuning/grids",
+            {
+                "g": {"scheme": "fsf", "mu": [1, 2], "scale": [0.1, 0.2]},
+                "g.mu1": {"scheme": "fsf", "mu": 1, "scale": [0.1, 0.3]},
+            },
+            r"tuning/grids/g\.mu1 has the point tune\.g\.mu1\.scale0\.1, which is another",
+        ),
         ("panels/wrong", {"dataset": "bsd500"}, "panels/wrong/dataset.*bsd500"),
         ("panels/wrong", {"dataset": "mosaic", "methods": ["fsf-16"]}, "panels/wrong/methods.*fsf-16"),
         ("images_per_job", 0, "images_per_job"),
@@ -107,6 +131,48 @@ def test_what_is_wrong_is_said_in_one_sentence(path: str, value: Any, message: s
     with pytest.raises(UserError, match=message) as caught:
         configuration.resolve(changed(path, value), SCHEMA)
     assert "\n" not in str(caught.value)
+
+
+def test_published_scores_are_of_any_dataset_of_the_paper_and_bits_of_any_number() -> None:
+    given = {
+        "mosaic": 0.3,
+        "mosaic_raw": 0.2,
+        "mosaic_voi": 1.7,
+        "mosaic_voi_raw": 2,
+        "voc2012": 0.1,
+        "bsd500_all": 0.3,
+    }
+    resolved = configuration.resolve(changed("methods/fsf-15/published", given), SCHEMA)
+    assert "fsf-15:mosaic_voi=1.7" in plan.published_scores(resolved)
+
+
+def test_an_address_is_an_archive_of_what_is_downloaded() -> None:
+    resolved = configuration.resolve(changed("datasets/bsd500", {"archive": "https://a.b/c.tgz"}), SCHEMA)
+    assert plan.local_archive(resolved["datasets"]["bsd500"]) is None
+
+
+def test_a_file_of_predictions_that_changes_is_another(tmp_path: Path) -> None:
+    predictions = tmp_path / "all.h5"
+    predictions.write_bytes(b"1")
+    entry = {"method": "external", "predictions": str(predictions)}
+    config = configuration.resolve(changed("methods/other", entry), SCHEMA)
+    before = plan.predictions_contents(config, "other")
+    assert before == plan.predictions_contents(config, "other")
+    predictions.write_bytes(b"22")
+    assert before != plan.predictions_contents(config, "other")
+    # Snakemake itself sees a changed archive.
+    archive = {"archive": str(predictions)}
+    assert plan.folder_contents(archive) == plan.folder_contents({})
+
+
+def test_points_of_a_grid_have_ids_of_their_own_and_values_without_loss() -> None:
+    values = [0.00001, 0.5, 15, 1000000, 1000001, 1e6 + 0.5]
+    config = configuration.resolve(changed("tuning/grids/g", {"scheme": "fsf", "mu": values}), SCHEMA)
+    ids = [point_id for point_id, _ in plan.grid(config, "g")]
+    expected = ["0.00001", "0.5", "15", "1000000", "1000001", "1000000.5"]
+    assert ids == [f"tune.g.mu{text}" for text in expected]
+    assert all(re.fullmatch(plan.ID_PATTERN, point_id) for point_id in ids)
+    assert [float(plan.number_text(value)) for value in values] == values
 
 
 @pytest.mark.parametrize("config", [None, [], 3, "text", {}, {"datasets": None, "methods": 3}, {1: 2}])

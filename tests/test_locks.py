@@ -1,5 +1,6 @@
 """Locks of folders and files: one holder at a time, and none left by a killed one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,26 @@ def test_the_second_maker_of_a_file_waits_for_the_first(tmp_path: Path) -> None:
     said, noted = second.communicate(timeout=60)
     assert said == "held\n"
     assert noted.startswith("waiting for another process that makes ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_lock_that_vanishes_while_it_is_looked_at_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path.name == ".made.lock":
+            looks.append(path)
+            if len(looks) == look:
+                # As the process before does when it is done.
+                path.unlink()
+        return os.stat(path, **options)
+
+    looks: list[Path] = []
+    monkeypatch.setattr(Path, "stat", stat)
+    with one_at_a_time(tmp_path / "made"):
+        pass
+    assert looks
     assert list(tmp_path.iterdir()) == []
 
 

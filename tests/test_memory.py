@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dynseg import memory
-from dynseg.memory import available_memory, estimate_memory, format_bytes
+from dynseg.api import memory_needed, user_parameters
+from dynseg.memory import PROCESS_BYTES, available_memory, estimate_memory, format_bytes
 from dynseg.parameters import TrainingParameters, reduced_size
 
 MEASURE = """
@@ -44,7 +45,27 @@ def test_the_estimate_is_near_the_measured_peak(
     arguments = [str(value) for value in (height, width, components, scale, step)]
     result = subprocess.run([sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, check=True)
     parameters = TrainingParameters(components=components, scale=scale, step=step)
-    assert estimate_memory(height, width, parameters) == pytest.approx(int(result.stdout), rel=tolerance)
+    estimate = PROCESS_BYTES + estimate_memory(height, width, parameters)
+    assert estimate == pytest.approx(int(result.stdout), rel=tolerance)
+
+
+MEASURE_REDUCED = """
+import numpy as np
+import torch
+import dynseg
+
+torch.set_num_threads(1)
+image = np.random.default_rng(0).integers(0, 256, (390, 530, 3), dtype=np.uint8)
+dynseg.segment(image, max_size=512, iterations=1)
+print(next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def test_the_estimate_of_an_image_that_is_reduced_is_near_the_measured_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    result = subprocess.run([sys.executable, "-c", MEASURE_REDUCED], capture_output=True, text=True, check=True)
+    needed = PROCESS_BYTES + memory_needed(390, 530, user_parameters("fsf", None, "fast"), 512)
+    assert needed == pytest.approx(int(result.stdout), rel=0.1)
 
 
 def test_memory_grows_with_the_image_the_network_and_the_threads_and_falls_with_the_scale() -> None:

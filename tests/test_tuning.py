@@ -63,6 +63,13 @@ def test_each_image_may_have_its_own_scale(grid: tuple[dict[Point, list[Path]], 
     assert scales.loc["voi", "ois"] == pytest.approx(0)
 
 
+def test_an_image_in_two_files_of_a_point_is_refused(grid: tuple[dict[Point, list[Path]], Path]) -> None:
+    files, ground_truth = grid
+    point, (file,) = next(iter(files.items()))
+    with pytest.raises(UserError, match="both have a label map of image a: give each image once"):
+        score_grid({point: [file, file.with_name("3.h5")]}, ground_truth, connectivity=4)
+
+
 def test_what_is_missing_is_named(grid: tuple[dict[Point, list[Path]], Path], tmp_path: Path) -> None:
     files, ground_truth = grid
     write_label_maps(tmp_path / "6.h5", [("a", Segmentation(np.zeros((8, 12), dtype=np.uint8)))], {})

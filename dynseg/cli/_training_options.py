@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from dynseg.plain_step import Observation
 
+# What PyTorch and HDF5 have a type for.
+SEED = click.IntRange(-(2**63), 2**63 - 1)
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 _OPTIONS = (
@@ -25,7 +27,8 @@ _OPTIONS = (
         type=click.Choice(list(DEFAULT_MU)),
         default="fsf",
         show_default=True,
-        help="How continuity is weighted against similarity; see above.",
+        help="How continuity is weighted against similarity: fsf by q′/μ, scf by μ/q′, fixed by μ, where q′ is the "
+        "number of labels left.",
     ),
     click.option(
         "--mu",
@@ -43,14 +46,19 @@ _OPTIONS = (
         "--iterations", type=click.IntRange(1), help="Largest number of iterations, in place of the preset's."
     ),
     click.option("--max-labels", type=click.IntRange(2), help="Labels to begin with.  [default: 100]"),
-    click.option("--min-labels", type=click.IntRange(1), help="Training stops at this many labels.  [default: 3]"),
+    click.option(
+        "--min-labels",
+        type=click.IntRange(1),
+        help="Training stops at this many labels, fewer than --max-labels.  [default: 3, or one less than "
+        "--max-labels]",
+    ),
     click.option(
         "--max-size",
         type=click.IntRange(1),
         help="Pixels along the longer side beyond which an image is reduced before the network sees it; label maps "
         "have the image's own size all the same.  [default: 512]",
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of the network's initial weights."),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Of the network's initial weights."),
     click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
     click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: all]"),
 )

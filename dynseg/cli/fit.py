@@ -48,11 +48,15 @@ def command(
       dynseg segment frames/ -o out --model film.pt
     """
     use_threads(threads or all_threads())
-    from dynseg.own_images import plan_images
+    from dynseg.files import check_writable
+    from dynseg.own_images import find_images
 
-    plan = plan_images(references, output.parent / f"{output.name}.none", ())
-    if plan.problems:
-        raise UserError(plan.problems[0])
+    found, problems = find_images(references)
+    if problems:
+        raise UserError(problems[0])
+    if output.resolve() in found:
+        raise UserError(f"{output} is one of the references: give the model another name")
+    check_writable(output)
     from dynseg.api import DEFAULT_MAX_SIZE, fit, user_parameters
     from dynseg.model_files import save_model
 
@@ -60,7 +64,7 @@ def command(
     bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)
     with closing(bar), warnings_said(partial(bar.say, err=True)):
         model = fit(
-            [image.source for image in plan.images],
+            [source for source, _ in found.values()],
             scheme,
             mu,
             preset=preset,
@@ -73,6 +77,6 @@ def command(
     save_model(model, output)
     count = int(model.history["label_count"][-1])
     click.echo(
-        f"{len(plan.images)} reference image{'s' if len(plan.images) > 1 else ''}: {count} labels after "
+        f"{len(found)} reference image{'s' if len(found) > 1 else ''}: {count} labels after "
         f"{model.facts['iterations_run']} iterations -> {output}"
     )

@@ -48,7 +48,8 @@ INTERRUPTED = 130
 @click.option(
     "--scribbles",
     type=PATH,
-    help="A label image (255 or white: no label) for the one image, or a folder of them, NAME.png for NAME.jpg.",
+    help="A label image of 8 bits a pixel, grey (white, 255: no label) or with a palette (index 255: no label), for "
+    "the one image, or a folder of them, NAME.png for NAME.jpg.",
 )
 @click.option("--model", type=PATH, help="Label with this network, from `dynseg fit`, instead of training.")
 @click.option("--resume", is_flag=True, help="Skip images whose outputs are there, from the same settings.")
@@ -105,21 +106,30 @@ def command(
     use_threads(threads := threads or all_threads())
     if model is not None:
         _refuse_beside_model(context)
-    from dynseg.own_images import is_done, plan_images, start_record
+    from dynseg.own_images import is_done, note_scribbles, plan_images, start_record
 
-    plan = plan_images(sources, output, formats or ("png",))
+    plan = plan_images(sources, output, formats or ("png",), scribbles)
     _complain(plan.problems)
     if not plan.images:
         sys.exit(1)
+    from dynseg.code_version import label_map_code
+    from dynseg.methods import find_method
     from dynseg.provenance import describe_run
 
     device = resolve_device(device)
     changes = training_changes(iterations, max_labels, min_labels)
     run = _run_with_model(model, max_size) if model else _run_of_training(scheme, mu, preset, max_size, seed, changes)
     about = describe_run("cnn", run.parameters, seed, device, threads)
-    settings = {"parameters": run.parameters, "max_size": run.max_size, **run.settings}
+    if run.by_model:
+        # The seed was that of `dynseg fit`.
+        del about["seed"]
+    about |= run.settings
+    code = label_map_code(find_method("cnn"))
+    settings = {"parameters": run.parameters, "max_size": run.max_size, "code_version": code, **run.settings}
     marks = _scribbles_of(scribbles, plan.images) if scribbles else {}
     since = start_record(output, settings | ({"scribbles": str(scribbles)} if scribbles else {}), about, resume)
+    if scribbles:
+        note_scribbles(output, plan.images, marks, resume)
     waiting = [image for image in plan.images if not (resume and is_done(image, since, marks.get(image.source)))]
     if len(waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(waiting)} of {len(plan.images)} images are done already", err=True)

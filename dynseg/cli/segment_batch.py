@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from dynseg.batches import batch_images
+from dynseg.cli._training_options import SEED
 from dynseg.code_version import label_map_code
 from dynseg.devices import DEVICES, claimed_gpu, resolve_device, use_threads
 from dynseg.errors import UserError
@@ -26,7 +27,7 @@ from dynseg.prepared import find_image, read_image_list
 @click.option("--batch", required=True, help="An image id of images.txt, or batch@INDEXofCOUNT.")
 @click.option("--method", "method_name", required=True, help="Name of the method in the registry.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the method; repeatable.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The HDF5 file of label maps to write.")
@@ -67,7 +68,11 @@ def command(
         # A method of another package may read what isn't known here.
         if len(image_ids) == 1 or not method.uses_gpu or method_name not in MODULES:
             return segment(image_id, file)
-        made_by = json.dumps([image_id, provenance, label_map_code(method)]).encode() + file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise UserError(f"{file} can't be read ({error.strerror}): run `dynseg prepare` again") from error
+        made_by = json.dumps([image_id, provenance, label_map_code(method)]).encode() + content
         return segment_once(output, image_id, made_by, partial(segment, image_id, file), provenance)
 
     def segmentations() -> Iterator[tuple[str, Segmentation]]:

@@ -96,7 +96,7 @@ def parse_runs(runs: Sequence[str], datasets: Sequence[str]) -> dict[str, dict[s
 def split_label(text: str) -> tuple[str, str]:
     """Split LABEL=PATH[,PATH...] at the first `=` that an existing path follows, or at the first.
 
-    Both may hold a `=`: labels name a μ, and batches are called `batch=0of4.h5`.
+    Both may hold a `=`: labels name a μ, and folders have any name; batches are called `batch@0of4.h5`.
     """
     splits = [(text[:place], text[place + 1 :]) for place, letter in enumerate(text) if letter == "="]
     existing = [split for split in splits if Path(split[1].split(",")[0]).exists()]

@@ -92,6 +92,27 @@ def test_what_something_else_made_is_done_again(
     assert ("c: 1 labels" in said) == bool(options)
 
 
+def test_an_image_that_cannot_be_read_is_named_and_the_others_are_segmented(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (dataset / "images" / "b.png").unlink()
+    # A folder in its place, since the tests may run as root.
+    (dataset / "images" / "b.png").mkdir()
+    assert segment_batch(dataset, *OVERFLOW, f"--output={tmp_path / 'run' / 'batch@0of1.h5'}") == 1
+    said = capsys.readouterr().err
+    assert "image b: " in said
+    assert "b.png can't be read" in said
+    assert "c: 1 labels" in said
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**63) - 1])
+def test_a_seed_beyond_64_bits_is_refused(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    assert segment_batch(dataset, *OVERFLOW, f"--seed={seed}", f"--output={tmp_path / 'out.h5'}") == 2
+    assert "Invalid value for '--seed'" in capsys.readouterr().err
+
+
 METHODS = {
     "cnn": ["scheme=fsf", "mu=15", "components=1", "channels=6", "iterations=3"],
     "superpixel_cnn": ["components=1", "channels=6", "iterations=3"],

@@ -268,7 +268,7 @@ def grid_runs(wildcards):
     dataset, seed = plan.TUNING_DATASET, config["seeds"][0]
     names = plan.swept_parameters(config, wildcards.grid)
     return [
-        f"--run={','.join(f'{name}={entry[name]:g}' for name in names)}:"
+        f"--run={','.join(f'{name}={plan.number_text(entry[name])}' for name in names)}:"
         + RUN.format(dataset=dataset, method=point, seed=seed)
         for point, entry in plan.grid(config, wildcards.grid)
     ]
