@@ -85,3 +85,16 @@ def test_results_that_cannot_be_written_are_one_sentence(finished: Workflow, tmp
     assert "config: results: file/results can't be a folder" in output
     assert "Traceback" not in output
     assert (tmp_path / "file").read_text(encoding="utf-8") == "not a folder"
+
+
+def test_waiting_jobs_are_looked_at_only_when_a_job_ends(tmp_path: Path) -> None:
+    """Not once a second for each job that ever ended, as Snakemake does by itself."""
+    config = {
+        "datasets": {"small": write_dataset(tmp_path / "data", list("abcdefgh"))},
+        "methods": {"blank": {"method": "blank", "images_per_job": 1}},
+        "panels": {},
+    }
+    output = Workflow(tmp_path, config).run("--cores", "1", "--verbose")
+    ended = output.count("Finished jobid:")
+    assert ended >= 10
+    assert output.count("Ready jobs: ") <= ended + 1

@@ -30,13 +30,18 @@ offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
 # A module has the config that its `config:` gives; what the command line says is meant for the workflow around it.
 IS_MODULE = workflow.modifier.skip_configfile
 
-# Snakemake looks at all waiting jobs and their inputs again a second after each look, and each job that ends starts
-# another such chain (issue 3955): after a hundred jobs that takes a processor. Only its limit of jobs a second, 100
-# where nothing else is said, needs it, and no option turns that off.
-scheduling = workflow.scheduling_settings
-limit = scheduling and scheduling.max_jobs_per_timespan
-if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-    scheduling.max_jobs_per_timespan = None
+
+def calm_scheduler():
+    """Keep Snakemake from looking at every waiting job, and at all its inputs, again and again.
+
+    Its limit of jobs a second schedules a look a second after each look, and every job that ends starts another such
+    chain (issue 3955): after a hundred jobs it takes a processor. No option turns it off, so only the limit that holds
+    where nothing is said, 100 a second, is taken away.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
 
 try:
     config = configuration.resolve(
