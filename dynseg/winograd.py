@@ -4,8 +4,8 @@ Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016): F
 depends on a patch of 6 × 6 inputs. Once patches and kernels are transformed, the convolution is 36 products a tile and
 pair of channels instead of 144, and over all tiles these are 36 plain matrix products. Both gradients have the same
 form: that of the inputs is a convolution with turned kernels, that of the kernels comes from the transformed inputs
-and the transformed gradient. The transforms round more than a direct convolution does, and training amplifies that:
-`benchmarks/README.md` has what it does to label maps.
+and the transformed gradient. With the points below, outputs are off by about twice as much as a direct convolution's;
+`benchmarks/README.md` has what rounding does to label maps.
 
 A transform is linear and the same along rows and columns. Written as sums of whole arrays, it is exact about which of
 them it shares: for each pair of interpolation points ±p, an even and an odd part.
