@@ -40,6 +40,8 @@ TRAINING = {
     "t59": "label map before the last step",
 }
 REPOOLED = "average by image first"
+# Of a recording that isn't complete.
+FEWEST_IMAGES = 10
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def recorded(course: Path, method: str) -> Iterator[tuple[str, pd.DataFrame, pd.
     for scale, name in ((0.125, "an eighth of the size"), (0.5, "half the size"), (1.0, "full size")):
         scores = at(scale, 60)
         same = usual[usual["image"].isin(scores["image"])]
-        if len(scores):
+        if scores["image"].nunique() >= FEWEST_IMAGES:
             yield f"{name} instead of a quarter ({scores['image'].nunique()} images)", scores, same
 
 
