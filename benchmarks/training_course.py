@@ -194,22 +194,36 @@ def report(folder: Path, output: Path, figure: Path) -> None:
     recorded = pd.concat(
         [pd.read_csv(path, dtype={"image": str}) for path in sorted(folder.glob("*.csv"))], ignore_index=True
     )
+    rows = points(recorded)
+    print_table(rows)
+    write_results(output, rows)
+    save_figure(draw_trade_off(pd.DataFrame(points(with_every_line(recorded)))), png=figure)
+    click.echo(f"Written to {output} and {figure}")
+
+
+def points(recorded: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the pooled figures of every setting at every number of iterations and with every stop."""
     settings = ["M", "scale", "scheme", "mu"]
     rows: list[dict[str, Any]] = []
     for setting, runs in recorded.groupby(settings):
         iterations = runs[runs["event"] == "iteration"]
         last = iterations[iterations["asked"] == iterations["asked"].max()]
         stops = runs[runs["event"] == "stop"]
-        points = [(f"T = {asked}", point) for asked, point in iterations.groupby("asked")]
-        points += [
+        ends = [(f"T = {asked}", point) for asked, point in iterations.groupby("asked")]
+        ends += [
             (f"{share:g} in {interval:g}", point) for (interval, share), point in stops.groupby(["interval", "share"])
         ]
-        for name, point in points:
+        for name, point in ends:
             rows.append({**dict(zip(settings, setting, strict=True)), "ends": name, **_figures(point, last)})
-    print_table(rows)
-    write_results(output, rows)
-    save_figure(draw_trade_off(pd.DataFrame(rows)), png=figure)
-    click.echo(f"Written to {output} and {figure}")
+    return rows
+
+
+def with_every_line(recorded: pd.DataFrame) -> pd.DataFrame:
+    """Leave out, scheme by scheme, the images that weren't recorded at every size and M: others don't compare."""
+    scheme = [recorded["scheme"], recorded["mu"]]
+    line = recorded.groupby(["M", "scale"]).ngroup()
+    lines_of_image = line.groupby([*scheme, recorded["image"]]).transform("nunique")
+    return recorded[lines_of_image == line.groupby(scheme).transform("nunique")]
 
 
 def draw_trade_off(rows: pd.DataFrame) -> Figure:
@@ -229,7 +243,8 @@ def draw_trade_off(rows: pd.DataFrame) -> Figure:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_xlabel(f"CPU seconds an image ({scheme}, μ = {mu:g})")
+            axes.set_xlabel("CPU seconds an image")
+            axes.set_title(f"{scheme}, μ = {mu:g}, {of_scheme['images'].iloc[0]} images")
             axes.legend()
         figure.axes[0].set_ylabel("mIOU (mean)")
     return figure
