@@ -236,8 +236,8 @@ def draw_trade_off(rows: pd.DataFrame) -> Figure:
         for axes, ((scheme, mu), of_scheme) in zip(
             figure.subplots(1, len(schemes), sharey=True, squeeze=False)[0], schemes, strict=True
         ):
-            lines = of_scheme.groupby(["M", "scale"])
-            for ((components, scale), line), colour, marker in zip(lines, LINE_COLOURS, MARKERS, strict=False):
+            sizes = of_scheme.groupby(["M", "scale"])
+            for ((components, scale), line), colour, marker in zip(sizes, LINE_COLOURS, MARKERS, strict=False):
                 label = f"scale {scale:g}, M = {components}"
                 axes.plot(line["CPU s"], line["mean"], color=colour, marker=marker, markersize=3, label=label)
             axes.set_xscale("log")
@@ -245,8 +245,10 @@ def draw_trade_off(rows: pd.DataFrame) -> Figure:
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel("CPU seconds an image")
             axes.set_title(f"{scheme}, μ = {mu:g}, {of_scheme['images'].iloc[0]} images")
-            axes.legend()
         figure.axes[0].set_ylabel("mIOU (mean)")
+        # Not every scheme was recorded at every size.
+        lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
+        figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=len(lines))
     return figure
 
 
