@@ -39,7 +39,7 @@ from dynseg.scores import SCORE_COLUMNS, pool, score_image
 from dynseg.segmentation import image_tensor, reduce_image
 from dynseg.statistics import paired_differences
 from dynseg.step import FastStep
-from dynseg.training import train
+from dynseg.training import OnIteration, train
 from dynseg.weighting import SCHEMES
 
 COMPONENTS = 2
@@ -70,14 +70,20 @@ def trained_network(image: Tensor, variant: Variant, scheme: str, mu: float) -> 
     network = initial_network(COMPONENTS, 100, seed=0)
     for scale, iterations in variant.phases:
         step = FastStep(network, reduce_image(image, scale), variant.learning_rate)
-
-        def lower(iteration: int, observation: Observation, weight: Tensor, step: FastStep = step) -> None:
-            share = (iteration - 1) / iterations  # noqa: B023 - called within this round only
-            step.learning_rate = variant.learning_rate * (1 + math.cos(math.pi * share)) / 2
-
         parameters = TrainingParameters(components=COMPONENTS, iterations=iterations, stop="fixed")
-        train(step, partial(SCHEMES[scheme], mu=mu), parameters, on_iteration=lower if variant.falls else None)
+        lower = lowering(step, iterations) if variant.falls else None
+        train(step, partial(SCHEMES[scheme], mu=mu), parameters, on_iteration=lower)
     return network
+
+
+def lowering(step: FastStep, iterations: int) -> OnIteration:
+    """Return what makes a step's learning rate fall to 0 as a cosine."""
+    first = step.learning_rate
+
+    def lower(iteration: int, observation: Observation, weight: Tensor) -> None:
+        step.learning_rate = first * (1 + math.cos(math.pi * (iteration - 1) / iterations)) / 2
+
+    return lower
 
 
 @torch.no_grad()

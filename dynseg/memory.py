@@ -39,8 +39,8 @@ def estimate_memory(
     Returns
     -------
     int
-        Bytes. On the CPU beside the process's own `PROCESS_BYTES`: for images of 161 × 241 to 642 × 962 pixels the
-        fast step's estimate and these were within 3 % of the measured peaks, the plain step's 6 to 55 % above them. On
+        Bytes. On the CPU beside what a process takes without an image: for 161 × 241 to 642 × 962 pixels the fast
+        step's estimate and that were within 3 % of the measured peaks, the plain step's 6 to 55 % above them. On
         a GPU the memory that PyTorch takes there, reasoned from the maps that autograd keeps and not measured.
     """
     reduced_height, reduced_width = reduced_size(height, width, parameters.scale)
