@@ -15,7 +15,9 @@ from dynseg.methods import Context, Method, Segmentation
 from dynseg.parameters import check_parameter
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor, nn
+    from torch import Generator, Tensor
+
+    from dynseg.network import SegmentationNetwork
 
 # Ji et al. draw brightness, contrast and saturation factors from 1 ± 0.4.
 JITTER = 0.4
@@ -95,8 +97,11 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: IicParameter
 
     from dynseg.plain_step import count_labels
     from dynseg.segmentation import image_tensor, reduce_image
+    from dynseg.strip_layer import convolve_in_strips
 
     network = initial_clustering_network(parameters, context.seed).to(context.device)
+    if context.device == "cpu":
+        convolve_in_strips(network)
     full_size = image_tensor(image).to(context.device)
     reduced = reduce_image(full_size, parameters.scale)
     if reduced.shape[1] * reduced.shape[2] < 2:
@@ -128,7 +133,7 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: IicParameter
     return Segmentation(labels, history, {"adaptation": "IIC on a single image, as this project adapts it"})
 
 
-def initial_clustering_network(parameters: IicParameters, seed: int) -> "nn.Module":
+def initial_clustering_network(parameters: IicParameters, seed: int) -> "SegmentationNetwork":
     """Return the paper's network with one response a cluster; its weights depend on the seed and the shape alone."""
     import torch
 
