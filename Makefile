@@ -23,6 +23,7 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/strip_layer.py
 	$(BIN)/python benchmarks/whole_image.py
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/job_overhead.py

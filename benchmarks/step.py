@@ -21,16 +21,11 @@ from typing import Any
 import click
 from _machine import RESULTS, matmul_gflops, print_table, write_results
 
+from dynseg.cost import iteration_gflop
+
 CHANNELS = 100
 FULL_SIZE = (321, 481)
 MU = 15
-
-
-def iteration_gflop(height: int, width: int, components: int) -> float:
-    """Return the GFLOP of one iteration: an output and two gradients a convolution, the image's gradient left out."""
-    first = 27 * CHANNELS
-    others = (components - 1) * 9 * CHANNELS**2 + CHANNELS**2
-    return 2 * height * width * (2 * first + 3 * others) / 1e9
 
 
 def released_script(height: int, width: int, components: int) -> Callable[[], None]:
@@ -127,7 +122,7 @@ def compare(height: int, width: int, components: int, threads: int, rounds: int)
         # The first turn allocates and warms up.
         turns = [[ask(side, "turn") for side in sides] for _ in range(rounds + 1)][1:]
         plain_memory, fast_memory, _ = (ask(side, None) for side in sides)
-    gflop = iteration_gflop(*size)
+    gflop = iteration_gflop(*size, CHANNELS)
     plain_wall, fast_wall = (statistics.median(turn[side][0] for turn in turns) for side in (0, 1))
     return {
         "size": f"{width}x{height}",

@@ -133,7 +133,7 @@ def course(run: Run, iterations: int, at: tuple[int, ...]) -> list[dict[str, Any
     return rows
 
 
-def record_run(run: Run, folder: Path, iterations: int, at: tuple[int, ...]) -> str:
+def record_run(folder: Path, iterations: int, at: tuple[int, ...], run: Run) -> str:
     torch.set_num_threads(1)
     rows = pd.DataFrame(course(run, iterations, at))
     with written_aside(folder / run.name) as aside:
@@ -177,12 +177,8 @@ def record(
     waiting = [run for run in every if not (folder / run.name).exists()]
     at = tuple(each for each in at if each <= iterations)
     with multiprocessing.get_context("spawn").Pool(processes) as workers:
-        for number, name in enumerate(workers.imap_unordered(partial(_record, folder, iterations, at), waiting), 1):
+        for number, name in enumerate(workers.imap_unordered(partial(record_run, folder, iterations, at), waiting), 1):
             click.echo(f"{number} of {len(waiting)}: {name}")
-
-
-def _record(folder: Path, iterations: int, at: tuple[int, ...], run: Run) -> str:
-    return record_run(run, folder, iterations, at)
 
 
 @command.command()

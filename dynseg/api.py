@@ -18,12 +18,13 @@ from dynseg.errors import UserError
 from dynseg.images import read_image
 from dynseg.label_maps import smallest_unsigned
 from dynseg.memory import BYTES_PER_PIXEL, available_memory, estimate_memory, format_bytes
+from dynseg.methods import check_labels
 from dynseg.methods.cnn import CnnParameters
 from dynseg.methods.result import Context, Segmentation
 from dynseg.model_files import Model
 from dynseg.network import initial_network
 from dynseg.parameters import check_parameter, make_parameters, reduced_size
-from dynseg.presets import DEFAULT_MU, PRESETS
+from dynseg.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
 from dynseg.scribbles import number_scribbles, restore_labels
 from dynseg.segmentation import (
     apply_network,
@@ -274,19 +275,14 @@ def user_parameters(scheme: str, mu: float | None, preset: str, **training: Any)
     if "channels" in training and "minimum_labels" not in training:
         least = max(1, min(parameters.minimum_labels, parameters.channels - 1))
         parameters = dataclasses.replace(parameters, minimum_labels=least)
-    if parameters.minimum_labels >= parameters.channels:
-        raise UserError(
-            f"training stops at {parameters.minimum_labels} labels (--min-labels, minimum_labels) and would begin with "
-            f"{parameters.channels} (--max-labels, channels): give a smaller --min-labels or a larger --max-labels"
-        )
+    check_labels(parameters)
     return parameters
 
 
 def _check_numbers(seed: int, max_size: int) -> None:
     whole = int | np.integer
-    bounds = np.iinfo(np.int64)
-    is_seed = isinstance(seed, whole) and bounds.min <= seed <= bounds.max
-    check_parameter("seed", seed, is_seed, "a whole number of at most 63 bits")
+    is_seed = isinstance(seed, whole) and 0 <= seed <= LARGEST_SEED
+    check_parameter("seed", seed, is_seed, f"a whole number from 0 to {LARGEST_SEED}")
     is_size = isinstance(max_size, whole) and max_size >= 1
     check_parameter("max_size", max_size, is_size, "a whole number of pixels of at least 1")
 
@@ -395,7 +391,9 @@ def _smaller_when_full(work: Callable[[int], Result], shape: tuple[int, int], ma
     size = min(max_size, max(shape))
     while True:
         try:
-            return work(size)
+            # In a caller's inference mode no network can be trained.
+            with torch.inference_mode(False), torch.enable_grad():
+                return work(size)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise

@@ -213,6 +213,8 @@ def _check_datasets(config: Config) -> None:
         key = f"config: datasets/{dataset_id}"
         if entry["kind"] == "folder" and not entry.get("archive"):
             raise UserError(f"{key}/archive is missing: give the folder of images")
+        if entry.get("sample") and entry.get("ids"):
+            raise UserError(f"{key}: sample and ids exclude each other: leave one out")
         for name in ("archive", "annotations", "ids"):
             path = entry.get(name)
             is_address = bool(path) and is_url(path)

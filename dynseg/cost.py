@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dynseg.memory import PROCESS_BYTES, estimate_memory
+from dynseg.methods.iic import IicParameters
 from dynseg.parameters import TrainingParameters, reduced_size
 
 # Measured on the machine of benchmarks/README.md with the fast step, 100 channels: GFLOP/s of one thread, and how
@@ -16,8 +17,11 @@ CPU_GFLOPS = 110.0
 THREAD_EXPONENT = 0.7
 # A forward pass against an iteration.
 FORWARD_SHARE = 0.4
-# How much slower the plain step is.
+# How much slower the plain step is, and IIC with its two views and its loss.
 PLAIN_FACTOR = 4.0
+IIC_FACTOR = 3.0
+# Maps of a complex number for each pair of clusters that IIC's loss keeps.
+IIC_SPECTRA = 3
 
 # Not measured here: what a small GPU of recent years reaches, and what it takes to start an iteration's kernels.
 GPU_GFLOPS = 5000.0
@@ -83,7 +87,8 @@ def segmentation_seconds(parameters: Any, size: Size, threads: int = 1, gpu: boo
     if not _trains_network(parameters):
         return SECONDS_A_MEGAPIXEL * height * width / 1e6
     network = (parameters.components, parameters.channels)
-    iteration = iteration_gflop(*reduced_size(height, width, getattr(parameters, "scale", 1.0)), *network)
+    views = IIC_FACTOR if isinstance(parameters, IicParameters) else 1.0
+    iteration = views * iteration_gflop(*reduced_size(height, width, getattr(parameters, "scale", 1.0)), *network)
     last_pass = FORWARD_SHARE * iteration_gflop(height, width, *network)
     if gpu:
         slowest = max(iteration / GPU_GFLOPS, GPU_ITERATION_SECONDS)
@@ -153,8 +158,15 @@ def job_megabytes(parameters: Any, sizes: Iterable[Size], threads: int, gpu: boo
             scale = getattr(parameters, "scale", 1.0)
             training = TrainingParameters(parameters.components, parameters.channels, scale=scale, step="plain")
         process = PROCESS_BYTES + estimate_memory(height, width, training, threads=threads)
+        if isinstance(parameters, IicParameters):
+            process += _spectra_bytes(parameters, *reduced_size(height, width, parameters.scale))
         needed = max(needed, math.ceil(MEMORY_MARGIN * process))
     return attempt * math.ceil(needed / 1e6)
+
+
+def _spectra_bytes(parameters: IicParameters, height: int, width: int) -> int:
+    rows, columns = height + parameters.displacement, (width + parameters.displacement) // 2 + 1
+    return IIC_SPECTRA * 8 * parameters.clusters**2 * rows * columns
 
 
 def _trains_network(parameters: Any) -> bool:

@@ -28,8 +28,12 @@ def resolve_device(device: str) -> str:
     Raises
     ------
     UserError
-        If "cuda" is asked for and there is none.
+        If it is none of them, or "cuda" is asked for and there is none.
     """
+    if device not in DEVICES:
+        raise UserError(
+            f"device must be one of {', '.join(DEVICES)}, not {device!r}: CUDA_VISIBLE_DEVICES chooses a GPU"
+        )
     if device == "cpu":
         return device
     import torch

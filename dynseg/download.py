@@ -14,6 +14,7 @@ import urllib3
 from tqdm import tqdm
 
 from dynseg.errors import UserError
+from dynseg.files import force_to_disk
 from dynseg.locks import one_at_a_time
 
 ATTEMPTS = 4
@@ -86,6 +87,7 @@ def fetch(
                 except _MirrorError as error:
                     failures.append(f"{url} ({error})")
                 else:
+                    force_to_disk(part)
                     os.replace(part, destination)
                     return
     except OSError as error:

@@ -39,14 +39,18 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         aside.chmod(0o666 & ~umask)
-        # Else a power failure could leave an empty file under the final name.
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
+        force_to_disk(aside)
         os.replace(aside, path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def force_to_disk(path: Path) -> None:
+    """Wait until a file's content is on the disk: else a power failure could leave it empty under its final name."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def check_writable(path: str | Path) -> None:

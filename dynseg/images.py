@@ -23,8 +23,8 @@ _SIXTEEN_BITS = 257  # 65535 / 255
 def read_image(source: Path | str | bytes, name: str | None = None) -> NDArray[np.uint8]:
     """Read a picture as RGB.
 
-    EXIF orientation is applied, transparency is laid on white, 16 bits a channel are scaled to 8, and of several
-    frames the first counts.
+    EXIF orientation is applied, transparency is laid on white (a transparent shade of 16-bit grey isn't), 16 bits a
+    channel are scaled to 8, and of several frames the first counts.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def read_label_image(source: Path | str | bytes, name: str | None = None) -> NDA
     Returns
     -------
     ndarray, (H, W) integer
-        Palette indices and grey values as they are; a colour's label is its red, green, blue (and alpha) bytes as one
-        number, so that black is 0.
+        Palette indices and grey values as they are; a colour's label is its red, green and blue bytes as one number, so
+        that black is 0. Of a picture with alpha the colours alone count, grey ones too.
 
     Raises
     ------

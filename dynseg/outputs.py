@@ -1,9 +1,8 @@
 """What `dynseg segment` writes for an image: label maps, pictures of them, and other programs' formats."""
 
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dynseg.coco import coco_annotations
+from dynseg.datasets.image_ids import image_id
 from dynseg.figures.palette import assign_colours, distinct_colours, draw_boundaries
 from dynseg.files import written_aside
 from dynseg.label_maps import write_label_maps
@@ -47,7 +47,7 @@ def write_outputs(
     image : ndarray, (H, W, 3), uint8
     segmentation : Segmentation
     name : str
-        The image's file name without folders.
+        The image's path below the folder that was named, with "/" between folders.
     provenance : mapping
         What made the label map; see `dynseg.provenance.describe_run`.
     shared_labels : bool
@@ -62,15 +62,15 @@ def write_outputs(
     colours = label_colours(labels, shared_labels) if paths.keys() & {"png", "overlay"} else None
     for kind, path in paths.items():
         if kind == "h5":
-            # HDF5 takes no name that is no valid text.
-            group = Path(os.fsencode(name).decode(errors="replace")).stem
-            write_label_maps(path, [(group, segmentation)], provenance)
+            write_label_maps(path, [(image_id(name), segmentation)], provenance)
             continue
         with written_aside(path) as aside:
             if kind == "npy":
                 np.save(aside, labels)
             elif kind == "json":
-                aside.write_text(json.dumps(coco_annotations(labels, name)) + "\n", encoding="utf-8")
+                aside.write_text(
+                    json.dumps(coco_annotations(labels, PurePosixPath(name).name)) + "\n", encoding="utf-8"
+                )
             elif kind == "boundaries":
                 width = max(1, round(max(labels.shape) / _PIXELS_PER_LINE_WIDTH))
                 Image.fromarray(draw_boundaries(image, labels, width)).save(aside)

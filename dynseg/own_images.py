@@ -123,19 +123,31 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], s
     return plan
 
 
-def start_record(output: Path, settings: Mapping[str, Any], about: Mapping[str, Any], resume: bool) -> float:
-    """Write what makes the outputs of a folder, or check it against what made those that are there.
+def start_record(
+    output: Path,
+    images: Iterable[PlannedImage],
+    settings: Mapping[str, Any],
+    about: Mapping[str, Any],
+    resume: bool,
+    scribbles: Mapping[Path, Path] | None = None,
+) -> float:
+    """Write what makes the outputs of a folder; to resume, check it against what made those that are there.
+
+    Outputs to resume that were made of another image or of other scribbles are removed.
 
     Parameters
     ----------
     output : path
         The folder of outputs.
+    images : iterable of PlannedImage
     settings : mapping
         What decides a label map; values that JSON has types for.
     about : mapping
         What else belongs to the record.
     resume : bool
         Whether outputs that are there count.
+    scribbles : mapping from path to path, optional
+        The file of scribbles of an image, by its source.
 
     Returns
     -------
@@ -148,60 +160,48 @@ def start_record(output: Path, settings: Mapping[str, Any], about: Mapping[str, 
         If the folder can't be written, or was made with other settings.
     """
     path = output / RECORD
-    if resume and path.exists():
-        try:
-            earlier = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} can't be read ({error}): leave out --resume") from error
-        if not isinstance(earlier, dict):
-            raise UserError(f"{path} isn't the record of a run: leave out --resume")
-        difference = _first_difference(earlier.get("settings", {}), json.loads(json.dumps(settings)))
-        if difference:
-            raise UserError(
-                f"{output} was made with {difference}: leave out --resume to make all of it again, or choose another "
-                "folder"
-            )
-        return path.stat().st_mtime
+    earlier = _earlier_record(path, settings) if resume and path.exists() else None
+    record: dict[str, Any] = earlier or {**about, "settings": settings}
+    inputs = record.setdefault("inputs", {})
+    for image in images:
+        name, made_of = str(image.relative), _fingerprint(image.source, (scribbles or {}).get(image.source))
+        if earlier and made_of != inputs.get(name):
+            for out in image.outputs.values():
+                out.unlink(missing_ok=True)
+        inputs[name] = made_of
+    before = path.stat() if earlier else None
     with written_aside(path) as aside:
-        record = {**about, "settings": settings}
         aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        if before:
+            os.utime(aside, ns=(before.st_atime_ns, before.st_mtime_ns))
     return path.stat().st_mtime
 
 
-def note_scribbles(output: Path, images: Iterable[PlannedImage], scribbles: Mapping[Path, Path], resume: bool) -> None:
-    """Note the content of each image's scribbles in the record, and remove outputs to resume that others made.
+def _earlier_record(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read ({error}): leave out --resume") from error
+    if not isinstance(earlier, dict) or not isinstance(earlier.get("inputs", {}), dict):
+        raise UserError(f"{path} isn't the record of a run: leave out --resume")
+    difference = _first_difference(earlier.get("settings", {}), json.loads(json.dumps(settings)))
+    if difference:
+        raise UserError(
+            f"{path.parent} was made with {difference}: leave out --resume to make all of it again, or choose another "
+            "folder"
+        )
+    return earlier
 
-    Parameters
-    ----------
-    output : path
-        The folder of outputs, whose record has been started.
-    images : iterable of PlannedImage
-    scribbles : mapping from path to path
-        The file of scribbles of an image, by its source.
-    resume : bool
-        Whether outputs that are there count.
 
-    Raises
-    ------
-    UserError
-        If the folder can't be written.
-    """
-    path = output / RECORD
-    record = json.loads(path.read_text(encoding="utf-8"))
-    noted = record.setdefault("scribbles", {})
-    for image in images:
-        file = scribbles.get(image.source)
-        # A file that isn't there is complained of when its image's turn comes.
-        digest = hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else None
-        if resume and digest != noted.get(str(image.relative)):
-            for out in image.outputs.values():
-                out.unlink(missing_ok=True)
-        noted[str(image.relative)] = digest
-    # Outputs count from the time of the record on.
-    status = path.stat()
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.utime(aside, ns=(status.st_atime_ns, status.st_mtime_ns))
+def _fingerprint(source: Path, scribbles: Path | None) -> dict[str, Any]:
+    """Return what tells an image and its scribbles from others of the same name."""
+    try:
+        status = source.stat()
+    except OSError:
+        return {}
+    # A file of scribbles that isn't there is complained of when its image's turn comes.
+    digest = hashlib.sha256(scribbles.read_bytes()).hexdigest() if scribbles and scribbles.is_file() else None
+    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "scribbles": digest}
 
 
 def is_done(image: PlannedImage, since: float, scribbles: Path | None = None) -> bool:

@@ -80,10 +80,10 @@ def method_parameters(config: Config, method_id: str, **changes: Any) -> Any:
     """
     entry = every_method(config)[method_id]
     own = {name: value for name, value in entry.items() if name not in ENTRY_KEYS}
-    cls = find_method(entry["method"]).parameters
-    shared = config["training"] if issubclass(cls, TrainingParameters) else {}
+    method = find_method(entry["method"])
+    shared = config["training"] if issubclass(method.parameters, TrainingParameters) else {}
     try:
-        return make_parameters(cls, {**shared, **own, **changes})
+        return method.make_parameters({**shared, **own, **changes})
     except UserError as error:
         raise UserError(f"config: methods/{method_id}: {error}") from error
 

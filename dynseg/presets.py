@@ -17,3 +17,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # The best of the paper's values of μ for each scheme.
 DEFAULT_MU = {"fsf": 15.0, "scf": 50.0, "fixed": 5.0}
+
+# What the generators of every library take.
+LARGEST_SEED = 2**32 - 1

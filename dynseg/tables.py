@@ -146,7 +146,8 @@ def latex_table(reading: Reading) -> str:
         columns = "l" + "r" * len(section.measures)
         body = "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]])
         parts.append(f"% {title}\n{body}\n\\bottomrule\n\\end{{tabular}}\n")
-    return "\n".join([*parts, f"% {_note(reading)}\n"])
+    text = "\n".join([*parts, f"% {_note(reading)}\n"])
+    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def read_published(texts: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -162,7 +163,10 @@ def read_published(texts: Sequence[str]) -> dict[tuple[str, str], float]:
         match = re.fullmatch(r"([^:=]+):([^:=]+)=([0-9.eE+-]+)", text)
         if not match:
             raise UserError(f"{text!r} isn't a published score: write it as METHOD:MEASURE=VALUE")
-        published[match[1], match[2]] = float(match[3])
+        try:
+            published[match[1], match[2]] = float(match[3])
+        except ValueError:
+            raise UserError(f"{text!r} isn't a published score: {match[3]!r} is no number") from None
     return published
 
 
@@ -234,6 +238,10 @@ def _pivot(reading: Reading, section: _Section, bold: str, escape: Callable[[str
 
 def _best_method(table: pd.DataFrame, measure: str) -> str:
     lines = table[table["measure"] == measure].set_index("method")["score"]
+    # Where no pixel is scored, none is the best.
+    lines = lines.dropna()
+    if lines.empty:
+        return ""
     return str(lines.idxmin() if measure.endswith("_voi") else lines.idxmax())
 
 
@@ -264,12 +272,16 @@ def _note(reading: Reading) -> str:
 
 
 def _three_decimals(score: float) -> str:
-    return f"{score:.3f}"
+    return "–" if np.isnan(score) else f"{score:.3f}"
 
 
 def _signed(difference: float) -> str:
     text = f"{difference:+.3f}"
     return text if float(text) else "0.000"
+
+
+# pdfLaTeX knows no other letters than those of European languages.
+_LATEX = {"≈": r"$\approx$", "±": r"$\pm$", "–": "--", "′": "$'$", "μ": r"$\mu$", "σ": r"$\sigma$", "τ": r"$\tau$"}
 
 
 def _escape_latex(text: str) -> str:

@@ -90,7 +90,7 @@ def grid_table(scores: Mapping[Point, pd.DataFrame], measure: str, chosen_on: st
     Raises
     ------
     UserError
-        If the measure isn't known.
+        If the measure isn't known, or nothing is annotated.
     """
     if measure not in MEASURES:
         raise UserError(f"there is no measure {measure!r}: use one of {', '.join(MEASURES)}")
@@ -102,6 +102,8 @@ def grid_table(scores: Mapping[Point, pd.DataFrame], measure: str, chosen_on: st
         bounds = {"interval_low": interval["low"], "interval_high": interval["high"]}
         lines.append({**dict(point), **shown, **bounds, "images": pooled["images"], measure: pooled[measure]})
     table = pd.DataFrame(lines)
+    if table[measure].isna().all():
+        raise UserError("no pixel of the images is annotated: choose the point on a dataset that has annotations")
     best = table[measure].idxmin() if measure.endswith("voi") else table[measure].idxmax()
     return table.assign(chosen_on=chosen_on, chosen=table.index == best)
 

@@ -108,7 +108,7 @@ def test_many_images_are_segmented_as_each_alone() -> None:
     with pytest.raises(UserError, match="max_size must be"):
         dynseg.segment_many([], max_size=0)
     with pytest.raises(UserError, match="seed must be"):
-        dynseg.segment_many([], seed=2**63)
+        dynseg.segment_many([], seed=2**32)
 
 
 @pytest.mark.parametrize(("channels", "least"), [(2, 1), (3, 2), (4, 3), (50, 3)])
@@ -139,15 +139,17 @@ def test_the_callback_sees_every_iteration() -> None:
         ({"max_size": 0}, "max_size must be"),
         ({"max_size": None}, "max_size must be a whole number"),
         ({"max_size": "512"}, "max_size must be a whole number"),
-        ({"seed": 2**63}, "seed must be a whole number"),
+        ({"seed": 2**32}, "seed must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number"),
         ({"seed": 0.5}, "seed must be a whole number"),
         (
             {"channels": 5, "minimum_labels": 5},
-            "stops at 5 labels .*begin with 5 .*: give a smaller --min-labels",
+            "stops at 5 labels .*begin with 5 .*: lower the first",
         ),
         ({"channels": 1}, "would begin with 1 "),
         ({"iteration": 5}, "no parameter 'iteration'"),
         ({"device": "cuda"}, "no CUDA device"),
+        ({"device": "cuda:0"}, "device must be one of auto, cpu, cuda, not 'cuda:0'"),
         ({"scribbles": np.zeros((3, 3), int)}, "scribbles are 3 × 3 pixels and the image 32 × 24"),
         ({"scribbles": np.full((24, 32), 255)}, "scribbles are empty"),
         ({"scribbles": np.full((24, 32), 0.5)}, "whole numbers"),
@@ -305,3 +307,14 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.Mon
     monkeypatch.setattr(api, "train_and_apply", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         dynseg.segment(picture())
+
+
+def test_a_callers_inference_mode_is_no_hindrance() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with torch.inference_mode():
+            labels = dynseg.segment(picture(), **QUICK).labels
+    finally:
+        torch.set_num_threads(threads)
+    assert np.array_equal(labels, dynseg.segment(picture(), **QUICK).labels)

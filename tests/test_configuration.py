@@ -124,6 +124,13 @@ def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
         ("panels/wrong", {"dataset": "bsd500"}, "panels/wrong/dataset.*bsd500"),
         ("panels/wrong", {"dataset": "mosaic", "methods": ["fsf-16"]}, "panels/wrong/methods.*fsf-16"),
         ("images_per_job", 0, "images_per_job"),
+        (
+            "datasets/mine",
+            {"kind": "folder", "archive": ".", "sample": 1, "ids": __file__},
+            "mine: sample and ids exclude",
+        ),
+        ("training/minimum_labels", 100, "methods/fsf-15: training stops at 100 labels .* begin with 100 "),
+        ("seeds", [2**32], "seeds"),
         ("scoring/connectivity", 6, "scoring/connectivity"),
     ],
 )

@@ -43,6 +43,19 @@ def test_the_estimate_is_near_what_was_measured(scale: float, components: int, t
     assert segmentation_seconds(parameters, BSD500, threads) / 1000 == pytest.approx(measured, rel=0.35)
 
 
+def test_the_estimate_of_iic_is_near_what_was_measured() -> None:
+    assert segmentation_seconds(IicParameters(), BSD500) == pytest.approx(30.6, rel=0.35)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "scale", "measured"), [(20, 0.25, 646), (20, 1, 2041), (40, 0.5, 1472), (50, 0.5, 1969)]
+)
+def test_iic_asks_for_more_memory_than_was_measured(clusters: int, scale: float, measured: int) -> None:
+    # With PyTorch's CPU build, whose processes are smaller by 0.28 GB than those of the usual one.
+    asked = job_megabytes(IicParameters(clusters=clusters, scale=scale), [BSD500], threads=1, gpu=False)
+    assert measured + 280 < asked < 2 * (measured + 1000)
+
+
 @given(st.sampled_from(PARAMETERS), sizes, st.integers(1, 64), st.booleans(), st.integers(1, 5))
 def test_more_of_anything_asks_for_no_less(
     parameters: Any, size: tuple[int, int], threads: int, gpu: bool, attempt: int

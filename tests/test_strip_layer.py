@@ -13,7 +13,8 @@ from dynseg.strip_layer import StripConvolutionLayer, convolve_in_strips
 
 
 def loss_and_gradients(network: SegmentationNetwork, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-    loss = network(image)[:, 0].sigmoid().mean()
+    # Two views go forward before the first goes back.
+    loss = (network(image) * network(image.flip(3)).sigmoid()).mean()
     return loss.detach(), list(torch.autograd.grad(loss, list(network.parameters())))
 
 

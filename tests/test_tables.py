@@ -112,7 +112,24 @@ def test_special_letters_are_escaped() -> None:
     assert "a &#124; b" in markdown_table(reading(methods))
 
 
+def test_letters_that_latex_does_not_know_are_commands() -> None:
+    latex = latex_table(reading({"good": "SCF, μ′ = 50/q′", "bad": "τ ≈ σ ± –"}))
+    assert r"SCF, $\mu$$'$ = 50/q$'$" in latex
+    assert r"$\tau$ $\approx$ $\sigma$ $\pm$ --" in latex
+    assert latex.isascii()
+
+
+def test_a_dataset_without_a_scored_pixel_has_no_best_row() -> None:
+    nothing = score_table(score_image("a", np.zeros((1, 3, 4), dtype=np.uint8), np.zeros((3, 4), dtype=int)))
+    tables = {("d", "a"): [nothing], ("d", "b"): [nothing]}
+    table = Reading(long_table(tables, {}), difference_table(tables), {"d": "D"}, {"a": "A", "b": "B"})
+    assert any(line.split() == ["|", "A", "|", "–", "|"] for line in markdown_table(table).splitlines())
+    assert "nan" not in markdown_table(table) + latex_table(table)
+
+
 def test_published_scores_are_read() -> None:
     assert read_published(["fsf-15:bsd500_all=0.349"]) == {("fsf-15", "bsd500_all"): 0.349}
     with pytest.raises(UserError, match=r"'fsf-15=0\.349'"):
         read_published(["fsf-15=0.349"])
+    with pytest.raises(UserError, match="'1e' is no number"):
+        read_published(["fsf-15:bsd500_all=1e"])

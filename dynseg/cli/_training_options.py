@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dynseg.devices import DEVICES
-from dynseg.presets import DEFAULT_MU, PRESETS
+from dynseg.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from dynseg.plain_step import Observation
 
-# What PyTorch and HDF5 have a type for.
-SEED = click.IntRange(-(2**63), 2**63 - 1)
+SEED = click.IntRange(0, LARGEST_SEED)
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 _OPTIONS = (

@@ -37,7 +37,13 @@ import click
     metavar="[DATASET/]ID",
     help="An image to show; the dataset is needed when there are several.",
 )
-@click.option("--count", default=6, show_default=True, help="How many images to show when none is named: the first.")
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    default=6,
+    show_default=True,
+    help="How many images to show when none is named: the first.",
+)
 @click.option(
     "--ground-truth/--no-ground-truth", default=True, show_default=True, help="Show the annotation with most segments."
 )

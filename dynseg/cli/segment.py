@@ -97,16 +97,16 @@ def command(
     Still too many segments:  more --iterations, a smaller --max-size, or --min-labels 2.
     Still too few:            fewer --iterations, a larger --max-size, or a larger --min-labels.
 
-    Folders are read with all below them. JPEG, PNG, TIFF, BMP and WebP of any kind will do; the camera's orientation is
-    applied, and transparency is laid on white. OUT/dynseg-run.json says what made the outputs.
+    Folders are read with all below them. JPEG, PNG, TIFF, BMP and WebP will do, with 8 or 16 bits a channel; the
+    camera's orientation is applied, and transparency is laid on white. OUT/dynseg-run.json says what made the outputs.
 
-    Exit code: 0 if all images are done, 1 if something couldn't be (the others are done all the same), 2 for options
-    that make no sense, 130 after Ctrl-C. Files are whole or not there.
+    Exit code: 0 if all images are done, 1 if something couldn't be (the others are done all the same), 2 for unknown
+    options and values out of bounds, 130 after Ctrl-C. Files are whole or not there.
     """
     use_threads(threads := threads or all_threads())
     if model is not None:
         _refuse_beside_model(context)
-    from dynseg.own_images import is_done, note_scribbles, plan_images, start_record
+    from dynseg.own_images import is_done, plan_images, start_record
 
     plan = plan_images(sources, output, formats or ("png",), scribbles)
     _complain(plan.problems)
@@ -127,9 +127,8 @@ def command(
     code = label_map_code(find_method("cnn"))
     settings = {"parameters": run.parameters, "max_size": run.max_size, "code_version": code, **run.settings}
     marks = _scribbles_of(scribbles, plan.images) if scribbles else {}
-    since = start_record(output, settings | ({"scribbles": str(scribbles)} if scribbles else {}), about, resume)
-    if scribbles:
-        note_scribbles(output, plan.images, marks, resume)
+    settings |= {"scribbles": str(scribbles)} if scribbles else {}
+    since = start_record(output, plan.images, settings, about, resume, marks)
     waiting = [image for image in plan.images if not (resume and is_done(image, since, marks.get(image.source)))]
     if len(waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(waiting)} of {len(plan.images)} images are done already", err=True)
@@ -205,7 +204,8 @@ def _segment_one(
     if scribbles is not None:
         more["scribbles"] = read_scribbles(scribbles)
     result = run.segment(image=pixels, device=device, **more)
-    write_outputs(image.outputs, pixels, result, image.source.name, about, shared_labels=run.by_model)
+    name = (image.relative.parent / image.source.name).as_posix()
+    write_outputs(image.outputs, pixels, result, name, about, shared_labels=run.by_model)
 
     facts, (height, width) = result.facts, pixels.shape[:2]
     regions = int(connected_components(result.labels).max())

@@ -18,7 +18,7 @@ from dynseg.devices import DEVICES, claimed_gpu, resolve_device, use_threads
 from dynseg.errors import UserError
 from dynseg.job_log import logged_job, say
 from dynseg.methods import MODULES, Context, Segmentation, find_method
-from dynseg.parameters import make_parameters, parse_settings
+from dynseg.parameters import parse_settings
 from dynseg.prepared import find_image, read_image_list
 
 
@@ -52,7 +52,7 @@ def command(
 
     use_threads(threads)
     method = find_method(method_name)
-    parameters = make_parameters(method.parameters, parse_settings(settings))
+    parameters = method.make_parameters(parse_settings(settings))
     image_ids = batch_images(read_image_list(dataset_dir), batch)
 
     def segment(image_id: str, file: Path) -> Segmentation:

@@ -38,7 +38,8 @@ def command(
 
     runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for path in score_files:
-        runs.setdefault((path.parts[-3], path.parts[-2]), []).append(read_scores(path))
+        dataset, method = path.resolve().parts[-3:-1]
+        runs.setdefault((dataset, method), []).append(read_scores(path))
     reading = Reading(
         long_table(runs, read_published(published)),
         difference_table(runs),

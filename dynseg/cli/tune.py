@@ -28,8 +28,8 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--connectivity", type=click.Choice(["4", "8"]), default="4", show_default=True)
 @click.option("--output-csv", required=True, type=click.Path(path_type=Path), help="Scores by point.")
 @click.option("--output-scales", required=True, type=click.Path(path_type=Path), help="ODS, OIS and Best, as CSV.")
-@click.option("--output-png", type=click.Path(path_type=Path))
-@click.option("--output-pdf", type=click.Path(path_type=Path))
+@click.option("--output-png", type=click.Path(path_type=Path), help="A figure of them.")
+@click.option("--output-pdf", type=click.Path(path_type=Path), help="The same.")
 def command(
     dataset_dir: Path,
     runs: tuple[str, ...],
@@ -65,5 +65,6 @@ def command(
         with written_aside(path) as aside:
             frame.to_csv(aside, index=False)
     parameters = [name for name, _ in next(iter(points))]
-    save_figure(draw_grid(table, parameters, measure), output_png, output_pdf)
+    if output_png or output_pdf:
+        save_figure(draw_grid(table, parameters, measure), output_png, output_pdf)
     click.echo(f"{output_csv.stem}: {chosen_sentence(table, parameters, measure)}")

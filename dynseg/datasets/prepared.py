@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
+from dynseg.files import force_to_disk
 from dynseg.ground_truth import store_annotations
 from dynseg.images import read_image
 from dynseg.locks import one_at_a_time
@@ -264,6 +265,9 @@ def _store(path: Path, example: Example) -> None:
 
 
 def _replace(output: Path, aside: Path) -> None:
+    for path in aside.rglob("*"):
+        if path.is_file():
+            force_to_disk(path)
     # The list comes last: where it is new, all is.
     output.mkdir(parents=True, exist_ok=True)
     os.replace(aside / GROUND_TRUTH, output / GROUND_TRUTH)

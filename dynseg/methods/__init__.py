@@ -1,7 +1,7 @@
 """The methods that label maps come from: one module each, one registry for all of them."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.methods.result import Context, Segmentation
+from dynseg.parameters import make_parameters
 
-__all__ = ["Context", "Method", "Segmentation", "find_method", "method_names"]
+__all__ = ["Context", "Method", "Segmentation", "check_labels", "find_method", "method_names"]
 
 ENTRY_POINT_GROUP = "dynseg.methods"
 
@@ -38,6 +39,28 @@ class Method:
     segment: Callable[[NDArray[np.uint8], Context, Any], Segmentation]
     uses_gpu: bool = False
     uses_seed: bool = True
+
+    def make_parameters(self, values: Mapping[str, Any]) -> Any:
+        """Make an object of `parameters` from values that may be text; see `dynseg.parameters.make_parameters`.
+
+        Raises
+        ------
+        UserError
+            See there, and `check_labels`.
+        """
+        parameters = make_parameters(self.parameters, values)
+        check_labels(parameters)
+        return parameters
+
+
+def check_labels(parameters: Any) -> None:
+    """Raise a UserError if training would stop at once, with no more labels than it begins with."""
+    least, most = (getattr(parameters, name, None) for name in ("minimum_labels", "channels"))
+    if least is not None and most is not None and least >= most:
+        raise UserError(
+            f"training stops at {least} labels (minimum_labels, --min-labels) and would begin with {most} (channels, "
+            "--max-labels): lower the first or raise the second"
+        )
 
 
 # Each name's module has an object `method`. Loading on demand keeps torch out of what doesn't need it.

@@ -20,7 +20,7 @@ def covering(annotations: NDArray, prediction: NDArray, *, void: int | None = No
     """Return how well a prediction covers the annotated segments, weighted by their area.
 
     Covered pixels and pixels are summed over the annotators before dividing, as in the BSDS benchmark; a dataset's
-    covering sums them over its images too.
+    covering sums them over its images too. NaN if all pixels are void.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def covering(annotations: NDArray, prediction: NDArray, *, void: int | None = No
     """
     tables = [contingency_table(each, prediction, void=void) for each in _stacked(annotations)]
     covered = sum(covered_pixels_of_table(table) for table in tables)
-    return covered / sum(table.pixels for table in tables)
+    pixels = sum(table.pixels for table in tables)
+    return covered / pixels if pixels else np.nan
 
 
 def _stacked(annotations: NDArray) -> NDArray:

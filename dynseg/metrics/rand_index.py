@@ -36,6 +36,8 @@ def rand_index(annotation: NDArray, prediction: NDArray, *, void: int | None = N
 def probabilistic_rand_index(annotations: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
     """Return the mean Rand index of a prediction with each of an image's annotations.
 
+    Annotations that are all void are left out; NaN if none is left.
+
     Parameters
     ----------
     annotations : ndarray, (annotators, H, W), integer
@@ -50,7 +52,9 @@ def probabilistic_rand_index(annotations: NDArray, prediction: NDArray, *, void:
     ValueError
         As `contingency_table`.
     """
-    return float(np.mean([rand_index(annotation, prediction, void=void) for annotation in annotations]))
+    tables = [contingency_table(annotation, prediction, void=void) for annotation in annotations]
+    indices = [rand_index_of_table(table) for table in tables if table.pixels]
+    return float(np.mean(indices)) if indices else np.nan
 
 
 def _squared(areas: NDArray[np.int64]) -> int:

@@ -10,7 +10,7 @@ from dynseg.errors import UserError
 from dynseg.methods import Context
 from dynseg.methods.iic import IicParameters, correlate, jitter_colours, mutual_information_loss, segment
 
-SMALL = {"components": 1, "channels": 8, "displacement": 2, "iterations": 15, "scale": 1.0}
+SMALL = {"components": 2, "channels": 8, "displacement": 2, "iterations": 15, "scale": 1.0}
 
 
 def responses(clusters, height, width, seed=0):

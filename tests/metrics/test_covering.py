@@ -32,3 +32,7 @@ def test_pixels_are_summed_over_annotators():
     assert covering(annotations, prediction) == pytest.approx((4 * 0.5 + 4 * (3 * 0.75 + 0.25) / 4) / 8)
     # With void, the second annotator has one pixel, and one predicted segment of one pixel covers it.
     assert covering(annotations, prediction, void=0) == pytest.approx((4 * 0.5 + 1) / 5)
+
+
+def test_there_is_no_covering_of_nothing():
+    assert np.isnan(covering(np.zeros((4, 4), dtype=int), np.ones((4, 4), dtype=int), void=0))

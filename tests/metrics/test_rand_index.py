@@ -57,3 +57,10 @@ def test_opposite_extremes_share_no_pair():
 
 def test_void_pixels_make_no_pairs():
     assert rand_index(np.array([[1, 1, 0, 0]]), np.array([[3, 3, 3, 4]]), void=0) == 1
+
+
+def test_annotations_that_are_all_void_are_left_out():
+    annotations = np.array([np.zeros((4, 4)), np.ones((4, 4))], dtype=int)
+    prediction = np.arange(16).reshape(4, 4)
+    assert probabilistic_rand_index(annotations, prediction, void=0) == 0
+    assert np.isnan(probabilistic_rand_index(annotations[:1], prediction, void=0))
