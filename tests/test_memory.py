@@ -48,19 +48,20 @@ def test_what_a_process_takes_before_any_image_is_allowed_for(process_bytes: int
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "components", "scale", "step", "tolerance"),
+    ("height", "width", "components", "scale", "step", "above"),
     [
         (120, 160, 2, 1.0, "fast", 0.2),
         (320, 480, 2, 0.25, "fast", 0.2),
-        (160, 240, 3, 1.0, "plain", 0.4),
+        # oneDNN takes more or less as it finds the machine.
+        (160, 240, 3, 1.0, "plain", 0.6),
     ],
 )
 def test_the_estimate_is_near_the_measured_peak(
-    height: int, width: int, components: int, scale: float, step: str, tolerance: float, process_bytes: int
+    height: int, width: int, components: int, scale: float, step: str, above: float, process_bytes: int
 ) -> None:
     peak = measured_peak(MEASURE, height, width, components, scale, step)
     parameters = TrainingParameters(components=components, scale=scale, step=step)
-    assert process_bytes + estimate_memory(height, width, parameters) == pytest.approx(peak, rel=tolerance)
+    assert 0.85 * peak < process_bytes + estimate_memory(height, width, parameters) < (1 + above) * peak
 
 
 MEASURE_REDUCED = """
