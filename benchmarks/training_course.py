@@ -157,7 +157,13 @@ def command() -> None:
 @click.option("--iterations", default=1000, show_default=True)
 @click.option("--at", multiple=True, type=int, default=[10, 20, 30, 45, 60, 100, 150, 200, 300, 500, 1000])
 @click.option("--processes", default=2, show_default=True, help="Runs at once, of one thread each.")
-@click.option("--folder", type=click.Path(path_type=Path), default=RESULTS / "course", show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=RESULTS / "course",
+    show_default=True,
+    help="Of the recordings: one a dataset, since what is there stays.",
+)
 def record(
     dataset_dir: Path,
     schemes: tuple[str, ...],

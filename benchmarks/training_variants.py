@@ -171,7 +171,13 @@ def figures(recorded: pd.DataFrame) -> list[dict[str, Any]]:
 @click.option("--dataset-dir", type=click.Path(path_type=Path), required=True, help="A prepared dataset.")
 @click.option("--scheme", "methods", multiple=True, metavar="SCHEME:MU", default=["fixed:5", "scf:50", "fsf:15"])
 @click.option("--processes", default=2, show_default=True, help="Images at once, of one thread each.")
-@click.option("--folder", type=click.Path(path_type=Path), default=RESULTS / "variants", show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=RESULTS / "variants",
+    show_default=True,
+    help="Of the recordings: one a dataset and set of variants, since what is there stays.",
+)
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS / "variants.json", show_default=True)
 def command(dataset_dir: Path, methods: tuple[str, ...], processes: int, folder: Path, output: Path) -> None:
     runs = list(itertools.product(read_image_list(dataset_dir), methods))

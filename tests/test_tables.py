@@ -1,11 +1,14 @@
 """The table of scores, from score tables made by hand."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from dynseg.cli import main_group
 from dynseg.errors import UserError
 from dynseg.scores import pool, score_image, score_table
 from dynseg.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
@@ -133,3 +136,15 @@ def test_published_scores_are_read() -> None:
         read_published(["fsf-15=0.349"])
     with pytest.raises(UserError, match="'1e' is no number"):
         read_published(["fsf-15:bsd500_all=1e"])
+
+
+def test_a_score_file_is_named_by_its_folders_from_wherever_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "one" / "good"
+    folder.mkdir(parents=True)
+    scores(0, 1).to_csv(folder / "seed0.csv", index=False)
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(main_group, ["table", "seed0.csv", "--output-dir", str(tmp_path / "tables")])
+    assert result.exit_code == 0, result.output
+    assert "one,good,one," in (tmp_path / "tables" / "table1.csv").read_text()

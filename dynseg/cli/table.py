@@ -38,7 +38,7 @@ def command(
 
     runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for path in score_files:
-        dataset, method = path.resolve().parts[-3:-1]
+        dataset, method = path.absolute().parts[-3:-1]
         runs.setdefault((dataset, method), []).append(read_scores(path))
     reading = Reading(
         long_table(runs, read_published(published)),
