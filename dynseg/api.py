@@ -18,7 +18,7 @@ from dynseg.errors import UserError
 from dynseg.images import read_image
 from dynseg.label_maps import smallest_unsigned
 from dynseg.memory import BYTES_PER_PIXEL, available_memory, estimate_memory, format_bytes
-from dynseg.methods import check_labels
+from dynseg.methods import check_label_limits
 from dynseg.methods.cnn import CnnParameters
 from dynseg.methods.result import Context, Segmentation
 from dynseg.model_files import Model
@@ -275,7 +275,7 @@ def user_parameters(scheme: str, mu: float | None, preset: str, **training: Any)
     if "channels" in training and "minimum_labels" not in training:
         least = max(1, min(parameters.minimum_labels, parameters.channels - 1))
         parameters = dataclasses.replace(parameters, minimum_labels=least)
-    check_labels(parameters)
+    check_label_limits(parameters)
     return parameters
 
 

@@ -87,8 +87,9 @@ def segmentation_seconds(parameters: Any, size: Size, threads: int = 1, gpu: boo
     if not _trains_network(parameters):
         return SECONDS_A_MEGAPIXEL * height * width / 1e6
     network = (parameters.components, parameters.channels)
-    views = IIC_FACTOR if isinstance(parameters, IicParameters) else 1.0
-    iteration = views * iteration_gflop(*reduced_size(height, width, getattr(parameters, "scale", 1.0)), *network)
+    iteration = iteration_gflop(*reduced_size(height, width, getattr(parameters, "scale", 1.0)), *network)
+    if isinstance(parameters, IicParameters):
+        iteration *= IIC_FACTOR
     last_pass = FORWARD_SHARE * iteration_gflop(height, width, *network)
     if gpu:
         slowest = max(iteration / GPU_GFLOPS, GPU_ITERATION_SECONDS)

@@ -280,7 +280,7 @@ def _signed(difference: float) -> str:
     return text if float(text) else "0.000"
 
 
-# pdfLaTeX knows no other letters than those of European languages.
+# What pdfLaTeX has no letter for, of what tables and the labels of the repository's configurations hold.
 _LATEX = {"≈": r"$\approx$", "±": r"$\pm$", "–": "--", "′": "$'$", "μ": r"$\mu$", "σ": r"$\sigma$", "τ": r"$\tau$"}
 
 

@@ -13,7 +13,7 @@ from dynseg.errors import UserError
 from dynseg.methods.result import Context, Segmentation
 from dynseg.parameters import make_parameters
 
-__all__ = ["Context", "Method", "Segmentation", "check_labels", "find_method", "method_names"]
+__all__ = ["Context", "Method", "Segmentation", "check_label_limits", "find_method", "method_names"]
 
 ENTRY_POINT_GROUP = "dynseg.methods"
 
@@ -46,14 +46,14 @@ class Method:
         Raises
         ------
         UserError
-            See there, and `check_labels`.
+            See there, and `check_label_limits`.
         """
         parameters = make_parameters(self.parameters, values)
-        check_labels(parameters)
+        check_label_limits(parameters)
         return parameters
 
 
-def check_labels(parameters: Any) -> None:
+def check_label_limits(parameters: Any) -> None:
     """Raise a UserError if training would stop at once, with no more labels than it begins with."""
     least, most = (getattr(parameters, name, None) for name in ("minimum_labels", "channels"))
     if least is not None and most is not None and least >= most:
