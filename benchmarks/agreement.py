@@ -15,13 +15,13 @@ import torch
 from _machine import RESULTS, print_table, write_results
 from torch import Tensor
 
-from dynseg.images import read_image
-from dynseg.network import initial_network
+from dynseg.datasets.reading import find_image, read_image_list
+from dynseg.io.images import read_image
 from dynseg.parameters import TrainingParameters
-from dynseg.prepared import find_image, read_image_list
-from dynseg.segmentation import image_tensor, reduce_image
-from dynseg.training import make_step, train
-from dynseg.weighting import SCHEMES
+from dynseg.training.loop import make_step, train
+from dynseg.training.network import initial_network
+from dynseg.training.run import image_tensor, reduce_image
+from dynseg.training.weighting import SCHEMES
 
 # Of the plain step PyTorch's own threads share each sum, which they add up in another order.
 SIDES = {

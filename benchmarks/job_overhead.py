@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 from _machine import RESULTS, print_table, write_results
 
-from dynseg.label_maps import read_attributes, read_image_ids
+from dynseg.io.label_maps import read_attributes, read_image_ids
 
 REPOSITORY = Path(__file__).parents[1]
 

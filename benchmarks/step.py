@@ -21,7 +21,7 @@ from typing import Any
 import click
 from _machine import RESULTS, matmul_gflops, print_table, write_results
 
-from dynseg.cost import iteration_gflop
+from dynseg.workflow.cost import iteration_gflop
 
 CHANNELS = 100
 FULL_SIZE = (321, 481)
@@ -33,7 +33,7 @@ def released_script(height: int, width: int, components: int) -> Callable[[], No
     import numpy as np
     import torch
 
-    from dynseg.network import initial_network
+    from dynseg.training.network import initial_network
 
     network = initial_network(components, CHANNELS, seed=0)
     image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
@@ -59,8 +59,8 @@ def fast_step(height: int, width: int, components: int) -> Callable[[], None]:
     """Return one iteration of the fast step."""
     import torch
 
-    from dynseg.network import initial_network
-    from dynseg.step import FastStep
+    from dynseg.training.fast.step import FastStep
+    from dynseg.training.network import initial_network
 
     image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
     step = FastStep(initial_network(components, CHANNELS, seed=0), image)

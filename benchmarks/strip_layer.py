@@ -14,7 +14,7 @@ import torch
 from _machine import RESULTS, print_table, write_results
 from torch import Tensor, nn
 
-from dynseg.strip_layer import StripConvolutionLayer
+from dynseg.training.fast.layer import StripConvolutionLayer
 
 CHANNELS = 100
 FULL_SIZE = (321, 481)

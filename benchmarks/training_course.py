@@ -25,20 +25,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from torch import Tensor
 
+from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.figures.style import LINE_COLOURS, MARKERS, TWO_COLUMNS, figure_style, save_figure
-from dynseg.files import written_aside
-from dynseg.ground_truth import iterate_segments
-from dynseg.images import read_image
-from dynseg.network import initial_network
+from dynseg.io.files import written_aside
+from dynseg.io.ground_truth import iterate_segments
+from dynseg.io.images import read_image
 from dynseg.parameters import TrainingParameters
-from dynseg.plain_step import Observation
-from dynseg.prepared import find_image, read_image_list
-from dynseg.scores import SCORE_COLUMNS, pool, score_image
-from dynseg.segmentation import image_tensor, reduce_image
-from dynseg.statistics import paired_differences
-from dynseg.step import FastStep
-from dynseg.training import train
-from dynseg.weighting import SCHEMES
+from dynseg.scoring.bootstrap import paired_differences
+from dynseg.scoring.scores import SCORE_COLUMNS, pool, score_image
+from dynseg.training.fast.step import FastStep
+from dynseg.training.loop import train
+from dynseg.training.network import initial_network
+from dynseg.training.run import image_tensor, reduce_image
+from dynseg.training.step import Observation
+from dynseg.training.weighting import SCHEMES
 
 SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01)
 INTERVALS = (10, 20, 50)

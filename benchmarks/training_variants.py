@@ -27,20 +27,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import batch_norm
 
-from dynseg.enlargement import enlarged_labels
-from dynseg.files import written_aside
-from dynseg.ground_truth import iterate_segments
-from dynseg.images import read_image
-from dynseg.network import SegmentationNetwork, initial_network
+from dynseg.datasets.reading import find_image, read_image_list
+from dynseg.io.files import written_aside
+from dynseg.io.ground_truth import iterate_segments
+from dynseg.io.images import read_image
 from dynseg.parameters import TrainingParameters
-from dynseg.plain_step import Observation
-from dynseg.prepared import find_image, read_image_list
-from dynseg.scores import SCORE_COLUMNS, pool, score_image
-from dynseg.segmentation import image_tensor, reduce_image
-from dynseg.statistics import paired_differences
-from dynseg.step import FastStep
-from dynseg.training import OnIteration, train
-from dynseg.weighting import SCHEMES
+from dynseg.scoring.bootstrap import paired_differences
+from dynseg.scoring.scores import SCORE_COLUMNS, pool, score_image
+from dynseg.training.enlargement import enlarged_labels
+from dynseg.training.fast.step import FastStep
+from dynseg.training.loop import OnIteration, train
+from dynseg.training.network import SegmentationNetwork, initial_network
+from dynseg.training.run import image_tensor, reduce_image
+from dynseg.training.step import Observation
+from dynseg.training.weighting import SCHEMES
 
 COMPONENTS = 2
 USUAL = "as config/fast.yaml"

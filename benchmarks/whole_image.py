@@ -17,11 +17,11 @@ from _machine import RESULTS, print_table, write_results
 from step import FULL_SIZE, released_script
 
 from dynseg.datasets.photographs import picture_path
-from dynseg.images import read_image
+from dynseg.io.images import read_image
 from dynseg.methods import Context
 from dynseg.parameters import TrainingParameters
-from dynseg.segmentation import train_and_apply
-from dynseg.weighting import fsf
+from dynseg.training.run import train_and_apply
+from dynseg.training.weighting import fsf
 
 MU = 15
 PUBLISHED = TrainingParameters(components=2, stop="fixed")

@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from dynseg.devices import resolve_device
 from dynseg.errors import UserError
-from dynseg.images import read_image
-from dynseg.label_maps import smallest_unsigned
-from dynseg.memory import BYTES_PER_PIXEL, available_memory, estimate_memory, format_bytes
+from dynseg.io.images import read_image
+from dynseg.io.label_maps import smallest_unsigned
 from dynseg.methods import check_label_limits
 from dynseg.methods.cnn import CnnParameters
-from dynseg.methods.result import Context, Segmentation
-from dynseg.model_files import Model
-from dynseg.network import initial_network
+from dynseg.model import Model
 from dynseg.parameters import check_parameter, make_parameters, reduced_size
-from dynseg.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
-from dynseg.scribbles import number_scribbles, restore_labels
-from dynseg.segmentation import (
+from dynseg.result import Context, Segmentation
+from dynseg.training.loop import OnIteration
+from dynseg.training.memory import BYTES_PER_PIXEL, available_memory, estimate_memory, format_bytes
+from dynseg.training.network import initial_network
+from dynseg.training.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
+from dynseg.training.run import (
     apply_network,
     image_array,
     image_tensor,
@@ -35,15 +35,15 @@ from dynseg.segmentation import (
     train_network,
     training_facts,
 )
-from dynseg.training import OnIteration
-from dynseg.weighting import SCHEMES
+from dynseg.training.scribbles import number_scribbles, restore_labels
+from dynseg.training.weighting import SCHEMES
 
 # The benchmarks' images are about this large: the schemes' values of μ are chosen on them.
 DEFAULT_MAX_SIZE = 512
 # However small the scale: on fewer pixels a network learns little.
 _LEAST_TRAINING_SIDE = 120
 _LEAST_MAX_SIZE = 64
-# The strips of enlarged responses that are there at once (`dynseg.enlargement`).
+# The strips of enlarged responses that are there at once (`dynseg.training.enlargement`).
 _ENLARGEMENT_BYTES = 4 * 32_000_000
 _BYTES_PER_VALUE = 4
 # By how much sides shrink when a device's memory was too small: by a half in pixels.
@@ -91,7 +91,8 @@ def segment(
     scribbles : ndarray, (H, W), integer, optional
         Labels that some pixels should get; 255 where there is none.
     on_iteration : callable, optional
-        Called at every iteration with its number, an `Observation` and the weight; see `dynseg.training.OnIteration`.
+        Called at every iteration with its number, an `Observation` and the weight; see
+        `dynseg.training.loop.OnIteration`.
     **training
         Fields of `dynseg.parameters.TrainingParameters`, in place of the preset's.
 

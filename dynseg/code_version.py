@@ -9,7 +9,7 @@ from dynseg.methods import Method
 
 PACKAGE = Path(__file__).parent
 # The registry of methods names all of them, but decides the result of none; nor do these helpers.
-UNDECIDING = {PACKAGE / name for name in ("methods/__init__.py", "errors.py", "files.py", "locks.py")}
+UNDECIDING = {PACKAGE / name for name in ("methods/__init__.py", "errors.py", "io/files.py", "io/locks.py")}
 
 
 @cache
@@ -22,7 +22,7 @@ def code_version(*modules: str) -> str:
     Parameters
     ----------
     modules : str
-        Dotted names, for example "dynseg.scores".
+        Dotted names, for example "dynseg.scoring.scores".
     """
     digest = hashlib.sha256()
     found = _reachable(modules)
@@ -35,7 +35,7 @@ def code_version(*modules: str) -> str:
 
 def label_map_code(method: Method) -> str:
     """Return a digest of the code that decides a method's label maps."""
-    return code_version(method.segment.__module__, "dynseg.label_maps", "dynseg.images")
+    return code_version(method.segment.__module__, "dynseg.io.label_maps", "dynseg.io.images")
 
 
 def _reachable(modules: tuple[str, ...]) -> set[Path]:

@@ -54,7 +54,7 @@ class TrainingParameters(NetworkParameters):
     Attributes
     ----------
     initialisation : {"pytorch", "xavier"}
-        Of the weights; see `dynseg.network.initial_network`.
+        Of the weights; see `dynseg.training.network.initial_network`.
     stop : {"settled", "fixed"}
         "settled": also stop when the label map stands still. "fixed": as published, only T and `minimum_labels`.
     settled_share : float

@@ -17,10 +17,10 @@ from PIL import Image
 import dynseg
 from dynseg import UserError, api
 from dynseg.api import memory_needed, user_parameters
-from dynseg.configuration import load_schema, resolve
-from dynseg.memory import PROCESS_BYTES, estimate_memory
 from dynseg.parameters import TrainingParameters, make_parameters
-from dynseg.presets import PRESETS
+from dynseg.training.memory import PROCESS_BYTES, estimate_memory
+from dynseg.training.presets import PRESETS
+from dynseg.workflow.configuration import load_schema, resolve
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK: dict[str, Any] = {"iterations": 6, "channels": 12, "minimum_labels": 1}

@@ -12,7 +12,7 @@ import dynseg
 
 def digests(package: Path) -> dict[str, str]:
     """The digests of three stages, by a copy of the package."""
-    stages = ("dynseg.methods.cnn", "dynseg.methods.kmeans", "dynseg.tables")
+    stages = ("dynseg.methods.cnn", "dynseg.methods.kmeans", "dynseg.scoring.tables")
     code = f"from dynseg.code_version import code_version\nprint(*map(code_version, {stages!r}))"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=package.parent, capture_output=True, text=True, check=True
@@ -23,11 +23,11 @@ def digests(package: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("module", "old", "new", "changed"),
     [
-        ("losses.py", ".mean()", ".sum()", {"dynseg.methods.cnn"}),
-        ("losses.py", "as released", "as is released", set()),
-        ("training.py", "raise UserError(", "raise UserError('!' ", set()),
+        ("training/losses.py", ".mean()", ".sum()", {"dynseg.methods.cnn"}),
+        ("training/losses.py", "as released", "as is released", set()),
+        ("training/loop.py", "raise UserError(", "raise UserError('!' ", set()),
         ("methods/__init__.py", '"blank": "dynseg', '"blank": "xdynseg', set()),
-        ("metrics/contingency.py", "\ndef ", "\nANSWER = 42\n\n\ndef ", {"dynseg.tables"}),
+        ("metrics/contingency.py", "\ndef ", "\nANSWER = 42\n\n\ndef ", {"dynseg.scoring.tables"}),
         ("methods/kmeans.py", "clusters: int = 17", "clusters: int = 18", {"dynseg.methods.kmeans"}),
     ],
 )

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from dynseg.devices import DEVICES
-from dynseg.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
+from dynseg.training.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dynseg.plain_step import Observation
+    from dynseg.training.step import Observation
 
 SEED = click.IntRange(0, LARGEST_SEED)
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -103,7 +103,7 @@ class IterationBar:
         self._bar.set_description(name, refresh=False)
 
     def __call__(self, iteration: int, observation: "Observation", weight: "Tensor") -> None:
-        """Show an iteration: `dynseg.training.OnIteration`."""
+        """Show an iteration: `dynseg.training.loop.OnIteration`."""
         if self._bar.disable:
             return
         self._bar.update(self._done + min(iteration, self._iterations) - self._bar.n)

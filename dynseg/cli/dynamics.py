@@ -33,7 +33,7 @@ def command(
     from dynseg.figures.dynamics import draw_dynamics
     from dynseg.figures.inputs import locate_image, split_label
     from dynseg.figures.style import save_figure
-    from dynseg.label_maps import read_history, read_labels
+    from dynseg.io.label_maps import read_history, read_labels
 
     histories = {}
     for run in runs:

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from dynseg.datasets import bsd500, voc2012
-from dynseg.download import fetch
 from dynseg.errors import UserError
+from dynseg.io.download import fetch
 
 ARCHIVES = {"bsd500": bsd500.ARCHIVE, "voc2012": voc2012.ARCHIVE}
 

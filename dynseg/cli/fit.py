@@ -48,8 +48,8 @@ def command(
       dynseg segment frames/ -o out --model film.pt
     """
     use_threads(threads or all_threads())
-    from dynseg.files import check_writable
-    from dynseg.own_images import find_images
+    from dynseg.io.files import check_writable
+    from dynseg.own_images.plan import find_images
 
     found, problems = find_images(references)
     if problems:
@@ -58,7 +58,7 @@ def command(
         raise UserError(f"{output} is one of the references: give the model another name")
     check_writable(output)
     from dynseg.api import DEFAULT_MAX_SIZE, fit, user_parameters
-    from dynseg.model_files import save_model
+    from dynseg.model import save_model
 
     changes = training_changes(iterations, max_labels, min_labels)
     bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)

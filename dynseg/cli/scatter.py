@@ -23,7 +23,7 @@ def command(scores: tuple[str, ...], outliers: int, output_png: Path | None, out
     from dynseg.figures.inputs import split_label
     from dynseg.figures.scatter import draw_scatter, image_scores
     from dynseg.figures.style import save_figure
-    from dynseg.scores import read_scores
+    from dynseg.scoring.scores import read_scores
 
     if len(scores) != 2:
         raise UserError(f"scatter compares two methods: give --scores LABEL=FILE twice, not {len(scores)} times")

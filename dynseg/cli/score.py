@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dynseg.predictions import Pair, Prediction
+    from dynseg.io.predictions import Pair, Prediction
 
 PATH = click.Path(path_type=Path)
 
@@ -72,8 +72,8 @@ def command(
     Unconnected parts of a label are separate segments unless --no-relabel is given; mIOU of the labels as they are
     stands beside it in any case.
     """
-    from dynseg.files import written_aside
-    from dynseg.predictions import is_contour_map, pair_up
+    from dynseg.io.files import written_aside
+    from dynseg.io.predictions import is_contour_map, pair_up
 
     pairs = pair_up(prediction, ground_truth)
     neighbours = None if no_relabel else cast(Literal[4, 8], int(connectivity))
@@ -92,8 +92,8 @@ def command(
 def _score_label_maps(
     pairs: "list[Pair]", connectivity: Literal[4, 8] | None, contour_threshold: float | None
 ) -> dict[str, Any]:
-    from dynseg.predictions import read_prediction
-    from dynseg.scores import pool, score_image, score_table
+    from dynseg.io.predictions import read_prediction
+    from dynseg.scoring.scores import pool, score_image, score_table
 
     rows = []
     for image_id, prediction, segments in _annotated(pairs):
@@ -103,8 +103,8 @@ def _score_label_maps(
 
 
 def _score_contour_maps(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> dict[str, Any]:
-    from dynseg.predictions import CONTOUR_THRESHOLDS, cut_at_thresholds, read_contour_map
-    from dynseg.scores import pool, pool_scales, score_scales, score_table
+    from dynseg.io.predictions import CONTOUR_THRESHOLDS, cut_at_thresholds, read_contour_map
+    from dynseg.scoring.scores import pool, pool_scales, score_scales, score_table
 
     rows_of_scales: list[list[dict[str, Any]]] = [[] for _ in CONTOUR_THRESHOLDS]
     best_rows = []

@@ -5,8 +5,8 @@ from typing import cast
 
 import click
 
-from dynseg.batches import run_files
-from dynseg.prepared import read_image_list
+from dynseg.datasets.reading import read_image_list
+from dynseg.workflow.batches import run_files
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -26,7 +26,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 def command(run: Path, dataset_dir: Path, images_per_job: int, output: Path, connectivity: str) -> None:
     """Score the label maps of a run, one row per image and annotator."""
-    from dynseg.scores import Connectivity, score_run, write_scores
+    from dynseg.scoring.scores import Connectivity, score_run, write_scores
 
     files = run_files(run, read_image_list(dataset_dir), images_per_job)
     scores = score_run(files, dataset_dir / "ground_truth.h5", cast(Connectivity, int(connectivity)))

@@ -25,8 +25,8 @@ from dynseg.devices import resolve_device, use_threads
 from dynseg.errors import UserError
 
 if TYPE_CHECKING:
-    from dynseg.methods.result import Segmentation
-    from dynseg.own_images import PlannedImage
+    from dynseg.own_images.plan import PlannedImage
+    from dynseg.result import Segmentation
 
 PATH = click.Path(path_type=Path)
 FORMATS = ("png", "overlay", "boundaries", "npy", "h5", "json")
@@ -106,7 +106,7 @@ def command(
     use_threads(threads := threads or all_threads())
     if model is not None:
         _refuse_beside_model(context)
-    from dynseg.own_images import is_done, plan_images, start_record
+    from dynseg.own_images.plan import is_done, plan_images, start_record
 
     plan = plan_images(sources, output, formats or ("png",), scribbles)
     _complain(plan.problems)
@@ -181,7 +181,7 @@ def _run_of_training(
 
 def _run_with_model(path: Path, max_size: int | None) -> _Run:
     from dynseg.api import apply_model
-    from dynseg.model_files import load_model
+    from dynseg.model import load_model
 
     model = load_model(path)
     size = max_size or model.max_size
@@ -194,10 +194,10 @@ def _segment_one(
     image: "PlannedImage", run: _Run, scribbles: Path | None, device: str, bar: IterationBar, about: dict[str, Any]
 ) -> str:
     """Segment an image, write its outputs, and return the line that tells of it."""
-    from dynseg.images import read_image
+    from dynseg.io.images import read_image
     from dynseg.metrics import connected_components
-    from dynseg.outputs import write_outputs
-    from dynseg.scribbles import read_scribbles
+    from dynseg.own_images.outputs import write_outputs
+    from dynseg.training.scribbles import read_scribbles
 
     pixels = read_image(image.source)
     more: dict[str, Any] = {} if run.by_model else {"on_iteration": bar}

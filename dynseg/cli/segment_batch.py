@@ -11,15 +11,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from dynseg.batches import batch_images
 from dynseg.cli._training_options import SEED
 from dynseg.code_version import label_map_code
+from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.devices import DEVICES, claimed_gpu, resolve_device, use_threads
 from dynseg.errors import UserError
-from dynseg.job_log import logged_job, say
 from dynseg.methods import MODULES, Context, Segmentation, find_method
 from dynseg.parameters import parse_settings
-from dynseg.prepared import find_image, read_image_list
+from dynseg.workflow.batches import batch_images
+from dynseg.workflow.job_log import logged_job, say
 
 
 @click.command()
@@ -45,10 +45,10 @@ def command(
 
     An image that can't be segmented doesn't keep the others from it: what is done is kept for the next attempt.
     """
-    from dynseg.images import read_image
-    from dynseg.label_maps import write_label_maps
+    from dynseg.io.images import read_image
+    from dynseg.io.label_maps import write_label_maps
     from dynseg.provenance import describe_run
-    from dynseg.unfinished import forget, segment_once
+    from dynseg.workflow.kept_images import forget, segment_once
 
     use_threads(threads)
     method = find_method(method_name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dynseg.files import written_aside
+from dynseg.io.files import written_aside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +33,8 @@ def command(
     The last two folders of a score file name its dataset and its method. Writes table1.csv (long form), table1.md and
     table1.tex (for reading), and differences.csv (paired bootstrap intervals).
     """
-    from dynseg.scores import read_scores
-    from dynseg.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
+    from dynseg.scoring.scores import read_scores
+    from dynseg.scoring.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
 
     runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for path in score_files:

@@ -5,10 +5,10 @@ from typing import cast
 
 import click
 
-from dynseg.batches import run_files
+from dynseg.datasets.reading import read_image_list
 from dynseg.errors import UserError
-from dynseg.files import written_aside
-from dynseg.prepared import read_image_list
+from dynseg.io.files import written_aside
+from dynseg.workflow.batches import run_files
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -44,8 +44,8 @@ def command(
     """Score every point of a grid of parameters, mark the best one, and draw the scores."""
     from dynseg.figures.grid import draw_grid
     from dynseg.figures.style import save_figure
-    from dynseg.scores import Connectivity
-    from dynseg.tuning import Point, chosen_sentence, grid_table, scale_table, score_grid, tuning_images
+    from dynseg.scoring.scores import Connectivity
+    from dynseg.scoring.tuning import Point, chosen_sentence, grid_table, scale_table, score_grid, tuning_images
 
     image_ids = read_image_list(dataset_dir)
     points: dict[Point, list[Path]] = {}

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynseg.archives import archive_hash
 from dynseg.datasets import bsd500, folder, voc2012
-from dynseg.datasets.image_ids import IMAGE_ID_PATTERN, image_id
-from dynseg.datasets.prepared import Example, Select, all_images, listed, sampled, write_dataset
+from dynseg.datasets.writing import Example, Select, all_images, listed, sampled, write_dataset
 from dynseg.errors import UserError
+from dynseg.io.archives import archive_hash
+from dynseg.io.image_ids import IMAGE_ID_PATTERN, image_id
 
 __all__ = ["IMAGE_ID_PATTERN", "KINDS", "Kind", "Select", "all_images", "image_id", "listed", "prepare", "sampled"]
 

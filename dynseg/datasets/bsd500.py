@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dynseg.archives import iterate_members
-from dynseg.datasets.image_ids import image_id
 from dynseg.datasets.known_archive import KnownArchive
-from dynseg.datasets.mat_files import read_mat_annotations
-from dynseg.datasets.prepared import Example, Select, numbered_segments, unique_ids
+from dynseg.datasets.writing import Example, Select, numbered_segments, unique_ids
 from dynseg.errors import UserError
+from dynseg.io.archives import iterate_members
+from dynseg.io.image_ids import image_id
+from dynseg.io.mat_files import read_mat_annotations
 
 ARCHIVE = KnownArchive(
     urls=("https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz",),

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.archives import iterate_members
-from dynseg.datasets.image_ids import image_id
-from dynseg.datasets.mat_files import read_mat_annotations
-from dynseg.datasets.prepared import Example, Select, numbered_segments, unique_ids
+from dynseg.datasets.writing import Example, Select, numbered_segments, unique_ids
 from dynseg.errors import UserError
-from dynseg.images import IMAGE_SUFFIXES, read_label_image
+from dynseg.io.archives import iterate_members
+from dynseg.io.image_ids import image_id
+from dynseg.io.images import IMAGE_SUFFIXES, read_label_image
+from dynseg.io.mat_files import read_mat_annotations
 
 VOID = ("segment", "ignore")
 

@@ -18,8 +18,8 @@ from scipy.io import savemat
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from dynseg.datasets.photographs import MODIFIED, picture_path
-from dynseg.files import written_aside
-from dynseg.images import read_image
+from dynseg.io.files import written_aside
+from dynseg.io.images import read_image
 
 SIZE = (160, 120)
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dynseg.errors import UserError
-from dynseg.files import written_aside
+from dynseg.io.files import written_aside
 
 # Those that were taken by a camera.
 PHOTOGRAPHS = (

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.archives import iterate_members
-from dynseg.datasets.image_ids import image_id
 from dynseg.datasets.known_archive import KnownArchive
-from dynseg.datasets.prepared import Example, Select, numbered_segments, unique_ids
+from dynseg.datasets.writing import Example, Select, numbered_segments, unique_ids
 from dynseg.errors import UserError
-from dynseg.images import read_label_image
+from dynseg.io.archives import iterate_members
+from dynseg.io.image_ids import image_id
+from dynseg.io.images import read_label_image
 
 ARCHIVE = KnownArchive(
     urls=(

@@ -31,7 +31,7 @@ def draw_dynamics(
     Parameters
     ----------
     histories : mapping from label to history
-        Each with the arrays, (iterations,), that `dynseg.label_maps.read_history` gives.
+        Each with the arrays, (iterations,), that `dynseg.io.label_maps.read_history` gives.
     label_maps : mapping from label to sequence of (iteration, label map), optional
         Label maps, (H, W), drawn above in a row a run, the columns being iterations. A cluster keeps its colour in
         all of them.

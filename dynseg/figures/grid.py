@@ -17,7 +17,7 @@ def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figur
     Parameters
     ----------
     table : DataFrame
-        As `dynseg.tuning.grid_table` returns it.
+        As `dynseg.scoring.tuning.grid_table` returns it.
     parameters : list of str
         Its parameters' columns.
     measure : str

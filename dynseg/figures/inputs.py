@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.errors import UserError
 from dynseg.figures.panels import PanelImage
-from dynseg.ground_truth import read_annotated_ids, read_segments
-from dynseg.images import read_image
-from dynseg.label_maps import read_image_ids, read_labels
-from dynseg.prepared import find_image, read_image_list
+from dynseg.io.ground_truth import read_annotated_ids, read_segments
+from dynseg.io.images import read_image
+from dynseg.io.label_maps import read_image_ids, read_labels
 
 
 def locate_label_maps(sources: Iterable[Path]) -> dict[str, Path]:

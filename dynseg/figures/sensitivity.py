@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, figure_style, printable
-from dynseg.statistics import bootstrap_intervals
+from dynseg.scoring.bootstrap import bootstrap_intervals
 
 SCHEMES = {"fixed": "Fixed: μ", "fsf": "FSF: q′/μ", "scf": "SCF: μ/q′"}
 _TICKS = [base * 10**power for power in range(-4, 7) for base in (1, 2, 5)]
@@ -22,7 +22,7 @@ def sensitivity_table(runs: Mapping[tuple[str, float], Sequence[pd.DataFrame]], 
     runs : mapping from (scheme, μ) to score tables
         One score table a seed.
     measure : str
-        Name in `dynseg.scores.MEASURES`.
+        Name in `dynseg.scoring.scores.MEASURES`.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from dynseg.errors import UserError
-from dynseg.files import written_aside
+from dynseg.io.files import written_aside
 
 # Inches: the text widths of an IEEE page, and the height that leaves room for a caption.
 ONE_COLUMN = 3.5

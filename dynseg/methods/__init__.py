@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
-from dynseg.methods.result import Context, Segmentation
 from dynseg.parameters import make_parameters
+from dynseg.result import Context, Segmentation
 
 __all__ = ["Context", "Method", "Segmentation", "check_label_limits", "find_method", "method_names"]
 

@@ -54,8 +54,8 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameter
     UserError
         If a loss is not finite.
     """
-    from dynseg.segmentation import train_and_apply
-    from dynseg.weighting import SCHEMES as WEIGHTINGS
+    from dynseg.training.run import train_and_apply
+    from dynseg.training.weighting import SCHEMES as WEIGHTINGS
 
     weighting = partial(WEIGHTINGS[parameters.scheme], mu=parameters.mu)
     return train_and_apply(image, context, parameters, weighting)

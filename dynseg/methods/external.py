@@ -51,7 +51,7 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: ExternalPara
         If there is no label map of this image or several, or it can't be read, has another size, or has negative or
         fractional labels.
     """
-    from dynseg.predictions import find_prediction, read_prediction
+    from dynseg.io.predictions import find_prediction, read_prediction
 
     prediction = find_prediction(parameters.predictions, context.image_id)
     height, width = image.shape[:2]

@@ -17,7 +17,7 @@ from dynseg.parameters import check_parameter
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from dynseg.network import SegmentationNetwork
+    from dynseg.training.network import SegmentationNetwork
 
 # Ji et al. draw brightness, contrast and saturation factors from 1 ± 0.4.
 JITTER = 0.4
@@ -95,9 +95,9 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: IicParameter
     """
     import torch
 
-    from dynseg.plain_step import count_labels
-    from dynseg.segmentation import image_tensor, reduce_image
-    from dynseg.strip_layer import convolve_in_strips
+    from dynseg.training.fast.layer import convolve_in_strips
+    from dynseg.training.run import image_tensor, reduce_image
+    from dynseg.training.step import count_labels
 
     network = initial_clustering_network(parameters, context.seed).to(context.device)
     if context.device == "cpu":
@@ -137,7 +137,7 @@ def initial_clustering_network(parameters: IicParameters, seed: int) -> "Segment
     """Return the paper's network with one response a cluster; its weights depend on the seed and the shape alone."""
     import torch
 
-    from dynseg.network import SegmentationNetwork
+    from dynseg.training.network import SegmentationNetwork
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -63,8 +63,8 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: SuperpixelCn
     """
     from functools import partial
 
-    from dynseg.segmentation import train_and_apply
-    from dynseg.weighting import fixed
+    from dynseg.training.run import train_and_apply
+    from dynseg.training.weighting import fixed
 
     def refine(reduced: NDArray[np.uint8]) -> "Callable[[Tensor], Tensor]":
         share = (reduced.shape[0] * reduced.shape[1]) / (image.shape[0] * image.shape[1])

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from dynseg import __version__
 from dynseg.errors import UserError
-from dynseg.files import written_aside
+from dynseg.io.files import written_aside
 from dynseg.report.gallery import gallery_index, gallery_pictures
 from dynseg.report.pictures import figure_data
 from dynseg.report.results import Results, read_results, segmentation_facts, stage_times

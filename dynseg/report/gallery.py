@@ -9,11 +9,11 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image
 
+from dynseg.datasets.reading import find_image
 from dynseg.figures.inputs import annotations
 from dynseg.figures.palette import assign_colours
-from dynseg.images import read_image
-from dynseg.label_maps import read_history, read_labels
-from dynseg.prepared import find_image
+from dynseg.io.images import read_image
+from dynseg.io.label_maps import read_history, read_labels
 from dynseg.report.pictures import label_map_data, photograph_data, shrink
 from dynseg.report.results import Results, Run
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from dynseg.batches import run_files
+from dynseg.datasets.reading import read_image_list, read_image_sizes
 from dynseg.errors import UserError
 from dynseg.figures.inputs import locate_label_maps
-from dynseg.label_maps import read_attributes
-from dynseg.plan import images_per_job
-from dynseg.prepared import read_image_list, read_image_sizes
-from dynseg.scores import read_scores
+from dynseg.io.label_maps import read_attributes
+from dynseg.scoring.scores import read_scores
+from dynseg.workflow.batches import run_files
+from dynseg.workflow.plan import images_per_job
 
 
 @dataclass(frozen=True)

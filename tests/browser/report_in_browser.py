@@ -18,7 +18,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from synthetic_results import AWKWARD_IDS, write_dataset, write_run, write_table
 
 from dynseg.report.build import build_report
-from dynseg.scores import read_scores
+from dynseg.scoring.scores import read_scores
 
 METHODS = {"fixed-5": 0.2, "fsf-15": 0.9, "scf-50": 0.6}
 PLAIN_IDS = [f"image{number:02d}" for number in range(30)]

@@ -10,7 +10,7 @@ from archive_builders import bsd_mat, folder, picture, tgz
 from dynseg.datasets import all_images, listed, prepare, sampled
 from dynseg.datasets.bsd500 import check_complete
 from dynseg.errors import UserError
-from dynseg.ground_truth import iterate_segments, read_annotated_ids, read_attributes, read_segments
+from dynseg.io.ground_truth import iterate_segments, read_annotated_ids, read_attributes, read_segments
 
 FINE = np.arange(1, 25, dtype=np.uint16).reshape(4, 6)
 COARSE = np.array([[3] * 3 + [9] * 3] * 4, np.uint16)

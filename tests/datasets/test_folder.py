@@ -12,7 +12,7 @@ from PIL import Image
 
 from dynseg.datasets import prepare
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_annotated_ids, read_attributes, read_segments
+from dynseg.io.ground_truth import read_annotated_ids, read_attributes, read_segments
 
 LABELS = np.array([[0, 0, 7, 7, 7, 9]] * 4, np.uint8)
 NUMBERED = [[1, 1, 2, 2, 2, 3]] * 4

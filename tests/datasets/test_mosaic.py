@@ -9,8 +9,8 @@ from dynseg.datasets import prepare
 from dynseg.datasets.mosaic import compose_mosaic, mosaic
 from dynseg.datasets.photographs import PHOTOGRAPHS, export_photographs, picture_path
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_segments
-from dynseg.images import read_image
+from dynseg.io.ground_truth import read_segments
+from dynseg.io.images import read_image
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from dynseg.datasets.prepared import Example, listed, numbered_segments, sampled, unique_ids, write_dataset
+from dynseg.datasets.reading import read_image_sizes
+from dynseg.datasets.writing import Example, listed, numbered_segments, sampled, unique_ids, write_dataset
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_annotated_ids, read_attributes
-from dynseg.prepared import read_image_sizes
+from dynseg.io.ground_truth import read_annotated_ids, read_attributes
 
 
 def png(height: int = 2, width: int = 3) -> bytes:

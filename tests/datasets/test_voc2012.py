@@ -8,7 +8,7 @@ from archive_builders import folder, label_png, picture, tgz
 
 from dynseg.datasets import prepare
 from dynseg.errors import UserError
-from dynseg.ground_truth import iterate_segments, read_segments
+from dynseg.io.ground_truth import iterate_segments, read_segments
 
 CLASSES = np.array([[0, 0, 15, 15], [255, 0, 15, 15], [255, 255, 20, 0]], np.uint8)
 OBJECTS = np.array([[0, 0, 1, 2], [255, 0, 1, 2], [255, 255, 3, 0]], np.uint8)

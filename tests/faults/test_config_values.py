@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_workflow import REPOSITORY
 
-from dynseg import configuration
 from dynseg.errors import UserError
+from dynseg.workflow import configuration
 
 SCHEMA = configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
 SMALLEST: dict[str, Any] = {"datasets": {"mosaic": {}}, "methods": {"fsf-15": {"scheme": "fsf", "mu": 15}}}

@@ -11,12 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
-from dynseg import archives
 from dynseg.datasets import prepare
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_annotated_ids
-from dynseg.label_maps import read_image_ids, read_labels
-from dynseg.predictions import find_prediction, is_contour_map, list_predictions, read_prediction
+from dynseg.io import archives
+from dynseg.io.ground_truth import read_annotated_ids
+from dynseg.io.label_maps import read_image_ids, read_labels
+from dynseg.io.predictions import find_prediction, is_contour_map, list_predictions, read_prediction
 
 # A PPM of 2x2 pixels.
 PICTURE = b"P6 2 2 255 " + bytes(range(12))

@@ -12,9 +12,9 @@ from PIL import Image
 from dynseg.cli import main
 from dynseg.datasets import prepare
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_segments
-from dynseg.label_maps import read_attributes, read_image_ids, read_labels
-from dynseg.scores import score_run
+from dynseg.io.ground_truth import read_segments
+from dynseg.io.label_maps import read_attributes, read_image_ids, read_labels
+from dynseg.scoring.scores import score_run
 
 # The second iteration of any image with more than a few clusters is beyond the largest number.
 OVERFLOW = ["--method=cnn", "--set=scheme=fixed", "--set=mu=1e38", "--set=components=1", "--set=channels=8"]

@@ -10,7 +10,7 @@ import pytest
 from small_workflow import Workflow, write_dataset
 from test_disk import mounted
 
-from dynseg.label_maps import read_image_ids
+from dynseg.io.label_maps import read_image_ids
 
 
 @pytest.fixture

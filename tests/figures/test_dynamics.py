@@ -5,8 +5,8 @@ from click.testing import CliRunner
 from dynseg.cli.dynamics import command
 from dynseg.errors import UserError
 from dynseg.figures.dynamics import draw_dynamics
-from dynseg.label_maps import write_label_maps
-from dynseg.methods.result import Segmentation
+from dynseg.io.label_maps import write_label_maps
+from dynseg.result import Segmentation
 
 
 def history(iterations: int = 30) -> dict[str, np.ndarray]:

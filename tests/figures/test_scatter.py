@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from dynseg.cli.scatter import command
 from dynseg.errors import UserError
 from dynseg.figures.scatter import draw_scatter, image_scores
-from dynseg.scores import SCORE_COLUMNS, write_scores
+from dynseg.scoring.scores import SCORE_COLUMNS, write_scores
 
 
 def score_table(best: dict[str, list[float]]) -> pd.DataFrame:

@@ -24,14 +24,14 @@ from scipy.io import savemat
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
-from dynseg import configuration, plan
 from dynseg.datasets import prepare
-from dynseg.datasets.mat_files import read_mat_annotations, read_mat_contour_map
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_annotated_ids, read_segments, write_ground_truth
-from dynseg.label_maps import read_history, read_image_ids, read_labels, write_label_maps
+from dynseg.io.ground_truth import read_annotated_ids, read_segments, write_ground_truth
+from dynseg.io.label_maps import read_history, read_image_ids, read_labels, write_label_maps
+from dynseg.io.mat_files import read_mat_annotations, read_mat_contour_map
+from dynseg.io.predictions import list_predictions, read_prediction
 from dynseg.methods import Segmentation
-from dynseg.predictions import list_predictions, read_prediction
+from dynseg.workflow import configuration, plan
 
 REPOSITORY = Path(__file__).parents[2]
 LABELS = np.arange(35, dtype=np.uint16).reshape(5, 7) % 6

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from dynseg.datasets import prepare
+from dynseg.datasets.reading import find_image
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_segments
-from dynseg.images import read_image
+from dynseg.io.ground_truth import read_segments
+from dynseg.io.images import read_image
 from dynseg.methods import Context
 from dynseg.methods.graph_based import GraphBasedParameters, segment
-from dynseg.prepared import find_image
-from dynseg.scores import pool, score_image, score_table
+from dynseg.scoring.scores import pool, score_image, score_table
 
 
 def noisy_squares():

@@ -13,12 +13,12 @@ from synthetic_results import AWKWARD_IDS, write_dataset, write_run, write_table
 
 from dynseg.cli.report import command
 from dynseg.errors import UserError
-from dynseg.ground_truth import read_segments
-from dynseg.label_maps import write_label_maps
-from dynseg.methods.result import Segmentation
+from dynseg.io.ground_truth import read_segments
+from dynseg.io.label_maps import write_label_maps
 from dynseg.report import gallery
 from dynseg.report.build import build_report
-from dynseg.scores import read_scores
+from dynseg.result import Segmentation
+from dynseg.scoring.scores import read_scores
 
 METHODS = ("fsf-15", "scf-50")
 HOSTILE = '</script><b onclick="x">&amp; 漢字'

@@ -8,7 +8,7 @@ import pytest
 from conftest import Workflow, write_dataset
 from PIL import Image
 
-from dynseg.label_maps import read_history, read_image_ids
+from dynseg.io.label_maps import read_history, read_image_ids
 
 FIGURES = {
     "panels": {

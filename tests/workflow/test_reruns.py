@@ -129,9 +129,9 @@ def test_a_gpu_is_asked_for_only_where_one_is_used(finished: Workflow) -> None:
 @pytest.mark.parametrize(
     ("module", "old", "new", "jobs"),
     [
-        ("losses.py", ".mean()", ".sum()", {"segment": 6, "score": 2, "table": 1, "panel": 1}),
+        ("training/losses.py", ".mean()", ".sum()", {"segment": 6, "score": 2, "table": 1, "panel": 1}),
         ("figures/panels.py", "import", "ANSWER = 42\nimport", {"panel": 1}),
-        ("losses.py", "as released", "as is released", {}),
+        ("training/losses.py", "as released", "as is released", {}),
     ],
 )
 def test_changed_code_reruns_what_it_decides(

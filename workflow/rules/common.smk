@@ -16,14 +16,14 @@ elif find_spec("dynseg") is None:
         "the Python package dynseg is missing: install it with pip beside Snakemake, or take the module from a checkout"
     )
 
-from dynseg import configuration, cost, plan
-from dynseg.batches import batches
+from dynseg.workflow import configuration, cost, plan
+from dynseg.workflow.batches import batches
 from dynseg.code_version import code_version
 from dynseg.devices import gpu_is_visible
-from dynseg.environment import offer_package
+from dynseg.workflow.environment import offer_package
 from dynseg.errors import UserError
-from dynseg.locks import claim_folder
-from dynseg.prepared import find_image, read_image_list, read_image_sizes
+from dynseg.io.locks import claim_folder
+from dynseg.datasets.reading import find_image, read_image_list, read_image_sizes
 
 offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
 

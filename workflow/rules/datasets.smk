@@ -87,7 +87,7 @@ checkpoint prepare_dataset:
         options=lambda wildcards: plan.prepare_options(DATASETS[wildcards.dataset]),
         contents=lambda wildcards: plan.folder_contents(DATASETS[wildcards.dataset]),
         directory=DATASET,
-        code=code_version("dynseg.datasets", "dynseg.ground_truth"),
+        code=code_version("dynseg.datasets", "dynseg.io.ground_truth"),
     shell:
         "python -m dynseg prepare {params.kind} --name {wildcards.dataset} --archive {params.archive:q}"
         " {params.options:q} --output {params.directory:q} 2> {log:q}"

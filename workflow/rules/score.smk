@@ -24,7 +24,7 @@ rule score:
             wildcards.dataset, wildcards.method
         ),
         connectivity=config["scoring"]["connectivity"],
-        code=code_version("dynseg.scores"),
+        code=code_version("dynseg.scoring.scores"),
     shell:
         "python -m dynseg score-run --run {params.run:q} --dataset-dir {params.dataset:q}"
         " --images-per-job {params.images_per_job} --connectivity {params.connectivity} --output {output:q} 2> {log:q}"
@@ -70,7 +70,7 @@ rule table:
         ],
         published=[f"--published={text}" for text in plan.published_scores(config)],
         directory=lambda wildcards: TABLES,
-        code=code_version("dynseg.tables"),
+        code=code_version("dynseg.scoring.tables"),
     shell:
         "python -m dynseg table {params.datasets:q} {params.methods:q} {params.published:q}"
         " --output-dir {params.directory:q} {input:q} 2> {log:q}"

@@ -31,7 +31,7 @@ rule tune_grid:
         ),
         measure=config["tuning"]["measure"],
         connectivity=config["scoring"]["connectivity"],
-        code=code_version("dynseg.tuning", "dynseg.figures.grid"),
+        code=code_version("dynseg.scoring.tuning", "dynseg.figures.grid"),
     shell:
         "python -m dynseg tune --dataset-dir {params.dataset:q} {params.runs:q}"
         " --images-per-job {params.images_per_job} --measure {params.measure} --connectivity {params.connectivity}"

@@ -1,0 +1,137 @@
+"""The HDF5 store of results: one file a job, one group an image."""
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.errors import UserError
+from dynseg.io.files import written_aside
+from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, written_hdf5
+from dynseg.result import Segmentation
+
+_ADVICE = "delete it and run the job that makes it again"
+
+
+def write_label_maps(
+    path: str | Path, segmentations: Iterable[tuple[str, Segmentation]], provenance: Mapping[str, Any]
+) -> None:
+    """Write the label maps of a job.
+
+    Parameters
+    ----------
+    path : path
+        The HDF5 file. It appears when all segmentations are in it.
+    segmentations : iterable of (image id, Segmentation)
+        May be a generator: each one is written as it comes.
+    provenance : mapping
+        What made all of them (method, parameters, seed, versions, device): attributes of the file. Values that
+        HDF5 has no type for are written as JSON.
+
+    Raises
+    ------
+    UserError
+        If the file can't be written.
+    """
+    with written_aside(path) as aside, written_hdf5(aside) as file:
+        _set_attributes(file, provenance)
+        for image_id, segmentation in segmentations:
+            group = file.create_group(image_id)
+            labels = smallest_unsigned(segmentation.labels)
+            group.create_dataset("labels", data=labels, compression="gzip", compression_opts=4, shuffle=True)
+            history = group.create_group("history")
+            for name, values in segmentation.history.items():
+                history.create_dataset(name, data=values)
+            _set_attributes(group, segmentation.facts)
+
+
+def read_image_ids(path: str | Path) -> list[str]:
+    """Return the ids of the images in a label map file, sorted."""
+    with _opened(path) as file:
+        return names(file)
+
+
+def read_labels(path: str | Path, image_id: str) -> NDArray[np.unsignedinteger]:
+    """Return one image's label map, (H, W), smallest unsigned integer type.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read or has no such image.
+    """
+    with _opened(path) as file:
+        return _labels(_group(file, image_id))
+
+
+def read_history(path: str | Path, image_id: str) -> dict[str, NDArray]:
+    """Return one image's history: `iteration`, `label_count` (q′), `weight`, `similarity_loss`, `continuity_loss`.
+
+    Each is an array (iterations,). Methods that don't iterate have none.
+    """
+    with _opened(path) as file:
+        return _history(_group(file, image_id))
+
+
+def read_attributes(path: str | Path, image_id: str) -> dict[str, Any]:
+    """Return what made one image's label map: the attributes of the file and of the image's group."""
+    with _opened(path) as file:
+        return {**_attributes(file), **_attributes(_group(file, image_id))}
+
+
+def read_segmentation(path: str | Path, image_id: str) -> Segmentation:
+    """Return all that was written of one image.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read or has no such image.
+    """
+    with _opened(path) as file:
+        group = _group(file, image_id)
+        return Segmentation(_labels(group), _history(group), _attributes(group))
+
+
+def smallest_unsigned(labels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return the labels in the smallest unsigned integer type that holds them."""
+    return labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
+
+
+def _set_attributes(target: h5py.Group, attributes: Mapping[str, Any]) -> None:
+    for name, value in attributes.items():
+        plain = isinstance(value, str | int | float | bool)
+        target.attrs[name] = value if plain else json.dumps(value, sort_keys=True)
+
+
+def _attributes(target: h5py.Group) -> dict[str, Any]:
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in target.attrs.items()}
+
+
+def _opened(path: str | Path) -> AbstractContextManager[h5py.File]:
+    return opened_hdf5(path, "label maps", _ADVICE)
+
+
+def _group(file: h5py.File, image_id: str) -> h5py.Group:
+    group = member(file, image_id, h5py.Group)
+    if group is None:
+        raise UserError(f"{file.filename} has no label map of image {image_id}: {_ADVICE}")
+    return group
+
+
+def _labels(group: h5py.Group) -> NDArray[np.unsignedinteger]:
+    labels = member(group, "labels", h5py.Dataset)
+    if labels is None:
+        raise ValueError(f"{group.name} has no labels")
+    return read_array(labels, "u", 2)
+
+
+def _history(group: h5py.Group) -> dict[str, NDArray]:
+    history = member(group, "history", h5py.Group)
+    if history is None:
+        raise ValueError(f"{group.name} has no history")
+    found = {name: member(history, name, h5py.Dataset) for name in names(history)}
+    return {name: read_array(values, dimensions=1) for name, values in found.items() if values is not None}

@@ -1,0 +1,90 @@
+"""Trained networks in files: weights and plain values, no code."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from dynseg import __version__
+from dynseg.errors import UserError
+from dynseg.io.files import written_aside
+from dynseg.methods.cnn import CnnParameters
+from dynseg.parameters import make_parameters
+from dynseg.training.network import SegmentationNetwork
+
+_KIND = "dynseg model"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that was trained on reference images.
+
+    Attributes
+    ----------
+    network : SegmentationNetwork
+    parameters : CnnParameters
+        What it was trained with.
+    max_size : int
+        The size that references were reduced to; see `dynseg.segment`.
+    facts : dict of str to str, int or float
+        Of its training.
+    history : dict of str to ndarray, (iterations,)
+        Of its training; empty for a model from a file.
+    """
+
+    network: SegmentationNetwork
+    parameters: CnnParameters
+    max_size: int
+    facts: dict[str, str | int | float]
+    history: dict[str, NDArray]
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write a model to a file, usually named .pt.
+
+    Raises
+    ------
+    UserError
+        If the file can't be written.
+    """
+    content = {
+        "kind": _KIND,
+        "version": __version__,
+        "parameters": dataclasses.asdict(model.parameters),
+        "max_size": model.max_size,
+        "facts": model.facts,
+        "weights": {name: weight.cpu() for name, weight in model.network.state_dict().items()},
+    }
+    with written_aside(path) as aside:
+        torch.save(content, aside)
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model that `save_model` or `dynseg fit` wrote. Only weights and plain values are loaded, never code.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read or holds something else.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path} doesn't exist: give a model that `dynseg fit` made")
+    try:
+        return _model(torch.load(path, map_location="cpu", weights_only=True))
+    except UserError:
+        raise
+    except Exception as error:
+        # Broken or foreign files make the reader raise almost anything.
+        raise UserError(f"{path} isn't a model that `dynseg fit` made: make it again") from error
+
+
+def _model(content: Any) -> Model:
+    if content["kind"] != _KIND:
+        raise ValueError(content["kind"])
+    parameters = make_parameters(CnnParameters, content["parameters"])
+    network = SegmentationNetwork(parameters.components, parameters.channels)
+    network.load_state_dict(content["weights"])
+    return Model(network, parameters, int(content["max_size"]), dict(content["facts"]), {})

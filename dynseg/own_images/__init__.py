@@ -1,0 +1,1 @@
+"""`dynseg segment`: a user's own images, from their files to the outputs."""

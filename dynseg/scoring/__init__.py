@@ -1,0 +1,1 @@
+"""From label maps to scores, and from scores to tables."""

@@ -1,0 +1,140 @@
+"""How far scores can be trusted: bootstrap over images, paired differences, spread over seeds.
+
+The image is the unit: images are drawn with replacement, then their segments are pooled (Efron and Tibshirani 1993,
+chapters 6 and 13: percentile intervals).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dynseg.errors import UserError
+from dynseg.scoring.scores import MEASURES, image_sums, measures_of_sums, pool
+
+RESAMPLES = 4000
+CONFIDENCE = 0.95
+
+
+def bootstrap_intervals(runs: Sequence[pd.DataFrame], *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+    """Return the 95 % interval of every measure of a method.
+
+    Parameters
+    ----------
+    runs : sequence of DataFrame
+        The score tables of a method, one per seed, of the same images. A measure is the mean over seeds.
+    resamples : int
+        How often images are drawn.
+    seed : int
+        Seed of the drawing.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by measure (as `dynseg.scoring.scores.pool` names them): `score`, `low`, `high`.
+
+    Raises
+    ------
+    UserError
+        If the runs aren't of the same images.
+    """
+    (sums,) = _aligned([runs])
+    return _with_interval("score", _measures(sums, _everything(sums)), _measures(sums, _draws(sums, resamples, seed)))
+
+
+def paired_differences(
+    runs: Sequence[pd.DataFrame], others: Sequence[pd.DataFrame], *, resamples: int = RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """Return the 95 % interval of the difference between two methods on the same images.
+
+    Both are pooled over the same draws, so that what makes an image hard for both cancels out.
+
+    Parameters
+    ----------
+    runs, others : sequence of DataFrame
+        The score tables of each method, one per seed, all of the same images.
+    resamples : int
+        How often images are drawn.
+    seed : int
+        Seed of the drawing.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by measure: `difference` (`runs` less `others`), `low`, `high`, and whether it is `distinguishable`
+        from zero, which then isn't inside the interval.
+
+    Raises
+    ------
+    UserError
+        If the runs aren't of the same images.
+    """
+    ours, theirs = _aligned([runs, others])
+    draws = _draws(ours, resamples, seed)
+    table = _with_interval(
+        "difference",
+        _measures(ours, _everything(ours)) - _measures(theirs, _everything(theirs)),
+        _measures(ours, draws) - _measures(theirs, draws),
+    )
+    return table.assign(distinguishable=(table["low"] > 0) | (table["high"] < 0))
+
+
+def spread_over_seeds(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the mean and the standard deviation of every measure over seeds.
+
+    Parameters
+    ----------
+    runs : sequence of DataFrame
+        The score tables of a method, one per seed.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by measure: `mean`, `standard_deviation` (of a sample, so NaN for a single seed), `seeds`.
+    """
+    scores = pd.DataFrame([pool(run) for run in runs])[list(MEASURES)]
+    table = pd.DataFrame({"mean": scores.mean(), "standard_deviation": scores.std(ddof=1), "seeds": len(runs)})
+    return table.rename_axis("measure")
+
+
+def _aligned(methods: Sequence[Sequence[pd.DataFrame]]) -> list[list[pd.DataFrame]]:
+    """Return the sums by image of every run, their rows in the order of the first run's images."""
+    sums = [[image_sums(run) for run in runs] for runs in methods]
+    images = sums[0][0].index
+    for of_method in sums:
+        for of_run in of_method:
+            if set(of_run.index) != set(images):
+                raise UserError("the score tables aren't of the same images: score both runs on the same dataset")
+    return [[of_run.loc[images] for of_run in of_method] for of_method in sums]
+
+
+def _everything(sums: Sequence[pd.DataFrame]) -> NDArray[np.float64]:
+    """Return the weights that take each image once, (1, images)."""
+    return np.ones((1, len(sums[0])))
+
+
+def _draws(sums: Sequence[pd.DataFrame], resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each image is drawn in each resample, (resamples, images)."""
+    images = len(sums[0])
+    if images == 0:
+        return np.ones((resamples, 0))
+    draws = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
+    return draws.astype(np.float64)
+
+
+def _measures(sums: Sequence[pd.DataFrame], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return every measure of the weighted images, mean over runs: (measures, resamples)."""
+    of_runs = []
+    for of_run in sums:
+        totals = weights @ of_run.to_numpy(dtype=np.float64)
+        measures = measures_of_sums(dict(zip(of_run.columns, totals.T, strict=True)))
+        of_runs.append([measures[name] for name in MEASURES])
+    return np.mean(of_runs, axis=0)
+
+
+def _with_interval(name: str, estimate: NDArray[np.float64], resampled: NDArray[np.float64]) -> pd.DataFrame:
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail], axis=1)
+    index = pd.Index(MEASURES, name="measure")
+    return pd.DataFrame({name: estimate[:, 0], "low": low, "high": high}, index=index)

@@ -1,0 +1,1 @@
+"""The paper's training: network, losses, weight of continuity, loop."""

@@ -1,0 +1,1 @@
+"""The training step on the CPU, derived by hand."""

@@ -1,0 +1,155 @@
+"""The training loop: step, q′, weight, stop, history."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dynseg.errors import UserError
+from dynseg.parameters import TrainingParameters
+from dynseg.training.network import SegmentationNetwork
+from dynseg.training.step import Observation, PlainStep, Step
+
+# Iterations between two looks at whether to stop, by type of device.
+LOOK_INTERVAL = {"cpu": 1, "cuda": 10}
+
+
+OnIteration = Callable[[int, Observation, Tensor], object]
+"""Called after every forward pass with the iteration (from 1), what the pass shows and the weight of L_con.
+
+All tensors are on the network's device, of the size of training, and stay as they are; what the callback takes from
+them with `.item()` or `.cpu()` waits for a GPU, and nothing else does. An exception that it raises ends the training.
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves behind, beside the trained network.
+
+    Attributes
+    ----------
+    history : dict of str to ndarray, (iterations,)
+        `iteration` (from 1), `label_count` (q′), `weight`, `similarity_loss`, `continuity_loss`.
+    stopped_by : {"labels", "settled", "iterations"}
+    """
+
+    history: dict[str, NDArray]
+    stopped_by: str
+
+
+def train(
+    step: Step,
+    weighting: Callable[[Tensor], Tensor],
+    parameters: TrainingParameters,
+    refine: Callable[[Tensor], Tensor] | None = None,
+    look_interval: int = 1,
+    on_iteration: OnIteration | None = None,
+) -> Trained:
+    """Train a network on one image (sections III.A and III.B of the paper).
+
+    Parameters
+    ----------
+    step : Step
+        Holds the network and the image.
+    weighting : callable
+        From q′, a tensor (), to the weight of the continuity loss, a tensor ().
+    parameters : TrainingParameters
+    refine : callable, optional
+        From the label map (H, W) to the targets (H, W) of the similarity loss; the label map itself if missing.
+    look_interval : int
+        Iterations between two looks at whether to stop. The device is never waited for in between, and the result
+        doesn't depend on it.
+    on_iteration : callable, optional
+        See `OnIteration`. With a look interval above 1 it may also be called for the iterations between the stop and
+        the next look, which change nothing and aren't in the history.
+
+    Raises
+    ------
+    UserError
+        If a loss is not finite.
+    """
+    rows: list[Tensor] = []
+    learning_rate = step.learning_rate
+    stopped = torch.tensor(False)
+    earlier_labels: Tensor | None = None
+    for iteration in range(1, parameters.iterations + 1):
+        observation = step.forward()
+        weight = weighting(observation.label_count)
+        if on_iteration is not None:
+            on_iteration(iteration, observation, weight)
+        step.update(weight, refine(observation.labels) if refine else None)
+
+        few_labels = observation.label_count <= parameters.minimum_labels
+        settled = torch.zeros_like(few_labels)
+        if parameters.stop == "settled" and iteration % parameters.settled_iterations == 0:
+            if earlier_labels is not None:
+                changed = (observation.labels != earlier_labels).double().mean()
+                settled = changed < parameters.settled_share
+            earlier_labels = observation.labels.clone()
+        rows.append(_row(observation, weight, few_labels, settled))
+
+        stopped = few_labels | settled | stopped.to(few_labels.device)
+        if iteration % look_interval == 0 and stopped:
+            break
+        if look_interval > 1:
+            # Between the stop and the next look the network stays as it was at the stop.
+            step.learning_rate = learning_rate * ~stopped
+    return _trained(torch.stack(rows).cpu().numpy())
+
+
+def make_step(
+    network: SegmentationNetwork, image: Tensor, parameters: TrainingParameters, scribbles: Tensor | None = None
+) -> Step:
+    """Return the step that suits the network's device: the fast one on the CPU, plain PyTorch on a GPU.
+
+    Parameters
+    ----------
+    network : SegmentationNetwork
+    image : Tensor, (3, H, W), float32
+        RGB in [0, 1], on the network's device.
+    parameters : TrainingParameters
+    scribbles : Tensor, (H, W), int64, optional
+        Labels that some pixels should get, -1 elsewhere, on the network's device.
+    """
+    if image.device.type == "cpu":
+        from dynseg.training.fast.step import FastStep
+
+        # PyTorch's batch norm refuses a single pixel.
+        plain = parameters.step == "plain" and image[0].numel() > 1
+        kind = PlainStep if plain else FastStep
+        return kind(network, image, parameters.learning_rate, parameters.momentum, scribbles=scribbles)
+    torch.backends.cuda.matmul.allow_tf32 = parameters.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = parameters.precision == "tf32"
+    autocast = torch.bfloat16 if parameters.precision == "bfloat16" else None
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return PlainStep(network, image, parameters.learning_rate, parameters.momentum, autocast, scribbles)
+
+
+def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: Tensor) -> Tensor:
+    losses = (observation.similarity_loss, observation.continuity_loss)
+    row = (observation.label_count, weight, *losses, few_labels, settled)
+    return torch.stack([value.to(torch.float64) for value in row])
+
+
+def _trained(rows: NDArray[np.float64]) -> Trained:
+    few_labels, settled = rows[:, 4] > 0, rows[:, 5] > 0
+    stops = few_labels | settled
+    if stops.any():
+        last = int(stops.argmax())
+        stopped_by = "labels" if few_labels[last] else "settled"
+    else:
+        last = len(rows) - 1
+        stopped_by = "iterations"
+    rows = rows[: last + 1]
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"the loss is no longer finite at iteration {int(finite.argmin()) + 1}: lower the learning rate, "
+            "or choose a mu that makes the weight of the continuity loss smaller"
+        )
+    history: dict[str, NDArray] = {"iteration": np.arange(1, len(rows) + 1), "label_count": rows[:, 0].astype(np.int64)}
+    history["weight"], history["similarity_loss"], history["continuity_loss"] = rows[:, 1:4].T.copy()
+    return Trained(history, stopped_by)

@@ -1,0 +1,325 @@
+"""The workflow's configuration: layered, checked against its schema, defaults filled in.
+
+Nothing here reads data or imports torch: the workflow calls it each time it is started.
+"""
+
+import copy
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError, best_match
+
+from dynseg.errors import UserError
+from dynseg.methods import find_method
+from dynseg.workflow.plan import (
+    FIGURE_SECTIONS,
+    TUNING_DATASET,
+    Config,
+    every_dataset,
+    every_method,
+    grid,
+    has_ground_truth,
+    is_url,
+    method_label,
+    method_settings,
+    panel_methods,
+    panel_shows,
+    sensitivity_methods,
+    settings_beside_scheme,
+    swept_parameters,
+)
+
+# Sections whose entries are named by the user: given anew on the command line, they replace the config file's.
+NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
+
+# Kinds whose archive may be an address.
+DOWNLOADED_KINDS = ("bsd500", "voc2012")
+
+# Of a measure's name, after its dataset's id.
+MEASURE_ENDINGS = ("_all", "_fine", "_coarse", "_mean", "_covering", "_pri", "_voi")
+
+_LARGEST_BITS = 63
+
+
+def load_schema(path: str | Path) -> dict[str, Any]:
+    """Return the JSON schema that a YAML file holds."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
+    """Return the configuration with every default filled in, checked.
+
+    Parameters
+    ----------
+    config : mapping
+        As read from YAML.
+    schema : mapping
+        `workflow/schemas/config.schema.yaml`.
+
+    Raises
+    ------
+    UserError
+        If anything is wrong with it: the sentence names the key.
+    """
+    if not isinstance(config, Mapping):
+        raise UserError("the config is no mapping from keys to values: see config/README.md")
+    _check_plain(config, "")
+    resolved: Config = copy.deepcopy(dict(config))
+    datasets = resolved.get("datasets")
+    for dataset_id, entry in datasets.items() if isinstance(datasets, dict) else ():
+        if isinstance(entry, dict) and dataset_id in ("bsd500", "voc2012", "mosaic", "photographs"):
+            entry.setdefault("kind", dataset_id)
+    if isinstance(datasets, dict):
+        resolved.setdefault("panels", {dataset_id: {"dataset": dataset_id} for dataset_id in datasets})
+    errors = list(_Validator(schema).iter_errors(resolved))
+    if errors:
+        # A key with a wrong value counts as unknown too, which says less.
+        telling = [error for error in errors if error.validator != "unevaluatedProperties"]
+        raise UserError(_sentence(best_match(telling or errors)))
+    if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
+        resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
+    _check_folders(resolved)
+    _check_methods(resolved)
+    _check_published(resolved)
+    _check_datasets(resolved)
+    _check_tuning(resolved)
+    _check_panels(resolved)
+    _check_sensitivity(resolved)
+    _check_dynamics(resolved)
+    _check_scatter(resolved)
+    return resolved
+
+
+def _check_plain(value: Any, path: str) -> None:
+    """Refuse keys that YAML takes for something else than text, and numbers that no computation takes."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                raise UserError(f"config: {path or 'top level'}: the key {key!r} isn't text: put it in quotes")
+            _check_plain(part, f"{path}/{key}" if path else key)
+    elif isinstance(value, list):
+        for part in value:
+            _check_plain(part, path)
+    elif isinstance(value, int) and value.bit_length() > _LARGEST_BITS:
+        raise UserError(f"config: {path}: a number has more than {_LARGEST_BITS} bits: give a smaller one")
+
+
+def layer(config: Config, given: Mapping[str, Any]) -> Config:
+    """Return the merged configuration, with sections of named entries replaced by those given on the command line.
+
+    Snakemake merges them entry by entry, so that another config file could add datasets and methods but never leave
+    any out. Figures of the config file go with the datasets or methods that they show.
+
+    Parameters
+    ----------
+    config : mapping
+        The config file, merged with what the command line gives.
+    given : mapping
+        What the command line gives, by `--configfile` and `--config`.
+    """
+    layered = dict(config)
+    for section in NAMED_SECTIONS:
+        if section in given:
+            layered[section] = given[section]
+    if "datasets" in given or "methods" in given:
+        for section in set(FIGURE_SECTIONS) - set(given):
+            layered.pop(section, None)
+    if "methods" in given and "figure_methods" not in given:
+        layered.pop("figure_methods", None)
+    return layered
+
+
+def _check_folders(config: Config) -> None:
+    for key in ("results", "resources"):
+        path = Path(config[key])
+        existing = next(parent for parent in (path, *path.absolute().parents) if os.path.exists(parent))
+        if not existing.is_dir():
+            raise UserError(f"config: {key}: {path} can't be a folder, since {existing} is a file: choose another path")
+
+
+def _check_methods(config: Config) -> None:
+    for method_id in config["methods"].keys() & config["figure_methods"].keys():
+        raise UserError(f"config: figure_methods/{method_id} is in the methods section too: leave it out here")
+    seen: dict[tuple[str, ...], str] = {}
+    for method_id, entry in {**config["methods"], **config["figure_methods"]}.items():
+        try:
+            find_method(entry["method"])
+        except UserError as error:
+            raise UserError(f"config: methods/{method_id}/method: {error}") from error
+        key = (entry["method"], *method_settings(config, method_id))
+        if key in seen:
+            raise UserError(
+                f"config: methods/{method_id} is the same as methods/{seen[key]}: change a parameter or leave one out"
+            )
+        seen[key] = method_id
+    for method_id, entry in every_method(config).items():
+        predictions = str(entry.get("predictions", "")) if entry["method"] == "external" else ""
+        if predictions and not os.path.exists(predictions):
+            raise UserError(
+                f"config: methods/{method_id}/predictions: {predictions} doesn't exist: correct the path (relative to "
+                f"{Path.cwd()})"
+            )
+
+
+def _check_published(config: Config) -> None:
+    # Methods of config/config.yaml keep their published scores where other datasets replace its own.
+    datasets = {*config["datasets"], "bsd500", "voc2012"}
+    known = {f"{dataset_id}{ending}" for dataset_id in datasets for ending in ("", *MEASURE_ENDINGS)}
+    for method_id, entry in config["methods"].items():
+        for name in entry.get("published", {}):
+            if name.removesuffix("_raw") not in known:
+                raise UserError(
+                    f"config: methods/{method_id}/published: {name} is no measure: write a dataset's id, alone or with "
+                    f"one of {', '.join(MEASURE_ENDINGS)}, and _raw after it for raw labels"
+                )
+
+
+def _check_tuning(config: Config) -> None:
+    taken = {*config["methods"], *config["figure_methods"]}
+    for grid_id in config["tuning"]["grids"]:
+        if grid_id.endswith("_scales"):
+            raise UserError(
+                f"config: tuning/grids/{grid_id} ends in _scales, as the files of other grids do: choose another id"
+            )
+        if not swept_parameters(config, grid_id):
+            raise UserError(f"config: tuning/grids/{grid_id} has no list of values: give one for each swept parameter")
+        for point_id, entry in grid(config, grid_id):
+            try:
+                find_method(entry["method"])
+            except UserError as error:
+                raise UserError(f"config: tuning/grids/{grid_id}/method: {error}") from error
+            method_settings(config, point_id)
+            if point_id in taken:
+                raise UserError(
+                    f"config: tuning/grids/{grid_id} has the point {point_id}, which is another point or method too: "
+                    "rename the grid or the method"
+                )
+            taken.add(point_id)
+    if TUNING_DATASET in config["datasets"]:
+        raise UserError(
+            f"config: datasets/{TUNING_DATASET} is the name of the tuning section's dataset: choose another"
+        )
+    if not has_ground_truth(config["tuning"]["dataset"]):
+        raise UserError("config: tuning/dataset has no annotations to choose by: give the folder of its annotations")
+
+
+def _check_datasets(config: Config) -> None:
+    for dataset_id, entry in every_dataset(config).items():
+        key = f"config: datasets/{dataset_id}"
+        if entry["kind"] == "folder" and not entry.get("archive"):
+            raise UserError(f"{key}/archive is missing: give the folder of images")
+        if entry.get("sample") and entry.get("ids"):
+            raise UserError(f"{key}: sample and ids exclude each other: leave one out")
+        for name in ("archive", "annotations", "ids"):
+            path = entry.get(name)
+            is_address = bool(path) and is_url(path)
+            if is_address and not (name == "archive" and entry["kind"] in DOWNLOADED_KINDS):
+                raise UserError(f"{key}/{name}: {path} is an address: download it and give the path")
+            if path and not is_address and not os.path.exists(path):
+                raise UserError(f"{key}/{name}: {path} doesn't exist: correct the path (relative to {Path.cwd()})")
+            if path and re.search("[{}]", path):
+                raise UserError(f"{key}/{name}: {path} has braces, which Snakemake can't take: rename it")
+
+
+def _check_panels(config: Config) -> None:
+    for panel_id, panel in config["panels"].items():
+        key = f"config: panels/{panel_id}"
+        datasets = [shown["dataset"] for shown in panel_shows(panel)]
+        if panel.get("seed", config["seeds"][0]) not in config["seeds"]:
+            raise UserError(f"{key}/seed: {panel['seed']} is none of the seeds section: add it there or name another")
+        for dataset in datasets:
+            _check_dataset_is_known(config, key, dataset)
+            if datasets.count(dataset) > 1:
+                raise UserError(f"{key}/show: the dataset {dataset!r} comes twice: give its images in one list")
+        for method in panel.get("methods", []):
+            by_dataset = method["by_dataset"] if isinstance(method, Mapping) else {datasets[0]: method}
+            _check_methods_are_known(config, key, by_dataset.values())
+            for dataset in by_dataset.keys() - set(datasets):
+                raise UserError(
+                    f"{key}/methods: by_dataset names {dataset!r}, which the panel doesn't show: leave it out"
+                )
+        _check_labels_differ(key, [label for label, _ in panel_methods(config, panel)])
+
+
+def _check_sensitivity(config: Config) -> None:
+    for figure_id, figure in config["sensitivity"].items():
+        key = f"config: sensitivity/{figure_id}"
+        _check_dataset_is_scored(config, key, figure["dataset"])
+        _check_methods_train_with_a_scheme(config, key, figure.get("methods", []))
+        points = sensitivity_methods(config, figure)
+        if len({tuple(settings_beside_scheme(config, method_id)) for method_id in points}) > 1:
+            raise UserError(f"{key}/methods: they differ in more than scheme and mu: name others")
+        schemes = [scheme for scheme, _ in points.values()]
+        if len(set(schemes)) == len(schemes):
+            raise UserError(f"{key}: no scheme has two values of mu to compare: add methods or leave the figure out")
+
+
+def _check_dynamics(config: Config) -> None:
+    for figure_id, figure in config["dynamics"].items():
+        key = f"config: dynamics/{figure_id}"
+        _check_dataset_is_known(config, key, figure["dataset"])
+        _check_methods_train_with_a_scheme(config, key, figure["methods"])
+        _check_labels_differ(key, [method_label(config, method_id) for method_id in figure["methods"]])
+
+
+def _check_scatter(config: Config) -> None:
+    for figure_id, figure in config["scatter"].items():
+        key = f"config: scatter/{figure_id}"
+        _check_dataset_is_scored(config, key, figure["dataset"])
+        _check_methods_are_known(config, key, figure["methods"])
+        _check_labels_differ(key, [method_label(config, method_id) for method_id in figure["methods"]])
+
+
+def _check_labels_differ(key: str, labels: list[str]) -> None:
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UserError(f"{key}/methods: two of them have the label {label!r}: change one")
+
+
+def _check_dataset_is_known(config: Config, key: str, dataset: str) -> None:
+    if dataset not in config["datasets"]:
+        raise UserError(f"{key}/dataset: there is no dataset {dataset!r} in the datasets section")
+
+
+def _check_dataset_is_scored(config: Config, key: str, dataset: str) -> None:
+    _check_dataset_is_known(config, key, dataset)
+    if not has_ground_truth(config["datasets"][dataset]):
+        raise UserError(f"{key}/dataset: {dataset!r} has no ground truth to score with: name another dataset")
+
+
+def _check_methods_are_known(config: Config, key: str, methods: Iterable[str]) -> None:
+    for method_id in methods:
+        if method_id not in every_method(config):
+            raise UserError(f"{key}/methods: there is no method {method_id!r} in the methods or figure_methods section")
+
+
+def _check_methods_train_with_a_scheme(config: Config, key: str, methods: Sequence[str]) -> None:
+    _check_methods_are_known(config, key, methods)
+    for method_id in methods:
+        if every_method(config)[method_id]["method"] != "cnn":
+            raise UserError(f"{key}/methods: {method_id!r} has no weighting scheme: name methods of cnn")
+
+
+def _sentence(error: ValidationError) -> str:
+    key = "/".join(str(part) for part in error.absolute_path)
+    expected = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
+    message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
+    return f"config: {key or 'top level'}: {message}{f' ({expected})' if expected else ''}: see config/README.md"
+
+
+def _fill_defaults(
+    validator: Any, properties: Mapping[str, Any], instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if isinstance(instance, dict):
+        for name, subschema in properties.items():
+            if "default" in subschema:
+                instance.setdefault(name, copy.deepcopy(subschema["default"]))
+    yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+_Validator = validators.extend(Draft202012Validator, {"properties": _fill_defaults})

@@ -1,0 +1,150 @@
+"""The table of scores, from score tables made by hand."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from dynseg.cli import main_group
+from dynseg.errors import UserError
+from dynseg.scoring.scores import pool, score_image, score_table
+from dynseg.scoring.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
+
+
+def scores(seed: int, annotators: int, images: int = 6, noise: float = 0.3) -> pd.DataFrame:
+    """The scores of noisy label maps of three stripes."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for image in range(images):
+        truth = np.repeat(np.arange(1, 4), 8)[None].repeat(12, axis=0)
+        segments = np.stack([np.minimum(truth, 3 - annotator) for annotator in range(annotators)])
+        labels = np.where(random.random(truth.shape) < noise, random.integers(0, 3, truth.shape), truth)
+        rows += score_image(f"image{image}", segments, labels)
+    return score_table(rows)
+
+
+def runs() -> dict[tuple[str, str], list[pd.DataFrame]]:
+    return {
+        ("many", "good"): [scores(0, 2, noise=0.02), scores(1, 2, noise=0.02)],
+        ("many", "bad"): [scores(2, 2, noise=0.6)],
+        ("one", "good"): [scores(3, 1, noise=0.02)],
+        ("one", "bad"): [scores(4, 1, noise=0.6)],
+    }
+
+
+def reading(methods: Mapping[str, str] | None = None) -> Reading:
+    table = long_table(runs(), {("good", "many_all"): 0.5, ("bad", "one"): 0.25})
+    return Reading(
+        table, difference_table(runs()), {"many": "Many", "one": "One"}, methods or {"good": "Good", "bad": "Bad"}
+    )
+
+
+def test_a_line_for_each_dataset_method_and_measure() -> None:
+    table = reading().table.set_index(["method", "measure"])
+    line = table.loc[("good", "many_all")]
+    first, second = runs()["many", "good"]
+    assert line["score"] == pytest.approx((pool(first)["all"] + pool(second)["all"]) / 2)
+    assert line["published"] == 0.5
+    assert line["difference"] == pytest.approx(line["score"] - 0.5)
+    assert line["images"] == 6
+    assert line["seeds"] == 2
+    assert line["interval_low"] <= line["score"] <= line["interval_high"]
+    assert table.loc[("bad", "one_raw"), "score"] == pytest.approx(pool(runs()["one", "bad"][0])["raw_all"])
+    assert np.isnan(table.loc[("bad", "many_all"), "published"])
+
+
+def test_measures_are_named_by_the_number_of_annotators() -> None:
+    measures = set(reading().table["measure"])
+    assert {"many_all", "many_fine", "many_coarse", "many_mean", "many_mean_raw", "one", "one_raw"} <= measures
+    assert not {"many", "one_all"} & measures
+
+
+def test_clearly_different_methods_are_told_apart() -> None:
+    table = difference_table(runs()).set_index(["measure", "method", "other"])
+    line = table.loc[("many_all", "good", "bad")]
+    assert line["distinguishable"]
+    assert 0 < line["interval_low"] <= line["difference"] <= line["interval_high"]
+    same = difference_table({("d", "a"): [scores(0, 1)], ("d", "b"): [scores(0, 1)]})
+    assert not same["distinguishable"].any()
+
+
+def test_markdown_is_pivoted_with_the_best_in_bold() -> None:
+    text = markdown_table(reading())
+    rows = [line for line in text.splitlines() if line.startswith("| Good")]
+    assert rows[0].count("**") == 10
+    assert "(0.500, " in rows[0]
+    assert "±" in rows[0]
+    assert "Many: 6 images, 2 seeds." in text
+    assert "One: 6 images, 1 seed." in text
+    assert text.count("## ") == 4
+
+
+def test_every_score_of_the_reading_has_its_interval() -> None:
+    table = reading().table.set_index(["method", "measure"])
+    line = table.loc[("good", "many_all")]
+    intervals = markdown_table(reading()).split("## ")[2]
+    row = next(line for line in intervals.splitlines() if line.startswith("| Good"))
+    assert row.split("|")[2].strip() == f"{line['interval_low']:.3f}–{line['interval_high']:.3f}"
+
+
+def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
+    same = {("d", "a"): [scores(0, 1)]}
+    for shift in (1e-5, -1e-5):
+        table = long_table(same, {("a", "d"): pool(scores(0, 1))["all"] + shift})
+        assert ", 0.000)" in markdown_table(Reading(table, difference_table(same), {"d": "D"}, {"a": "A"}))
+
+
+def test_what_is_not_told_from_the_best_is_marked() -> None:
+    same = {("d", "a"): [scores(0, 1)], ("d", "b"): [scores(0, 1)]}
+    table = Reading(long_table(same, {}), difference_table(same), {"d": "D"}, {"a": "A", "b": "B"})
+    assert next(line for line in markdown_table(table).splitlines() if line.startswith("| B")).count("≈") == 1
+
+
+def test_the_smallest_variation_of_information_is_the_best() -> None:
+    regions = markdown_table(reading()).split("## ")[4]
+    assert next(line for line in regions.splitlines() if line.startswith("| Good")).count("**") == 12
+
+
+def test_special_letters_are_escaped() -> None:
+    methods = {"good": "50 % of A_1 & {B} ~ \\", "bad": "a | b"}
+    latex = latex_table(reading(methods))
+    assert r"50 \% of A\_1 \& \{B\} \textasciitilde{} \textbackslash{}" in latex
+    assert "a &#124; b" in markdown_table(reading(methods))
+
+
+def test_letters_that_latex_does_not_know_are_commands() -> None:
+    latex = latex_table(reading({"good": "SCF, μ′ = 50/q′", "bad": "τ ≈ σ ± –"}))
+    assert r"SCF, $\mu$$'$ = 50/q$'$" in latex
+    assert r"$\tau$ $\approx$ $\sigma$ $\pm$ --" in latex
+    assert latex.isascii()
+
+
+def test_a_dataset_without_a_scored_pixel_has_no_best_row() -> None:
+    nothing = score_table(score_image("a", np.zeros((1, 3, 4), dtype=np.uint8), np.zeros((3, 4), dtype=int)))
+    tables = {("d", "a"): [nothing], ("d", "b"): [nothing]}
+    table = Reading(long_table(tables, {}), difference_table(tables), {"d": "D"}, {"a": "A", "b": "B"})
+    assert any(line.split() == ["|", "A", "|", "–", "|"] for line in markdown_table(table).splitlines())
+    assert "nan" not in markdown_table(table) + latex_table(table)
+
+
+def test_published_scores_are_read() -> None:
+    assert read_published(["fsf-15:bsd500_all=0.349"]) == {("fsf-15", "bsd500_all"): 0.349}
+    with pytest.raises(UserError, match=r"'fsf-15=0\.349'"):
+        read_published(["fsf-15=0.349"])
+    with pytest.raises(UserError, match="'1e' is no number"):
+        read_published(["fsf-15:bsd500_all=1e"])
+
+
+def test_a_score_file_is_named_by_its_folders_from_wherever_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "one" / "good"
+    folder.mkdir(parents=True)
+    scores(0, 1).to_csv(folder / "seed0.csv", index=False)
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(main_group, ["table", "seed0.csv", "--output-dir", str(tmp_path / "tables")])
+    assert result.exit_code == 0, result.output
+    assert "one,good,one," in (tmp_path / "tables" / "table1.csv").read_text()
