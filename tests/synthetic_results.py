@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.result import Segmentation
-from dynseg.scoring.scores import pool, score_run, write_scores
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_run, write_scores
 
 # Ids as dynseg.datasets makes them of the file names 'a <b> & "c".png', 'снимок.png', '漢字/ñ.png'.
 AWKWARD_IDS = ("a%20%3Cb%3E%20%26%20%22c%22", "снимок", "漢字_ñ")

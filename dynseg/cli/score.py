@@ -93,7 +93,8 @@ def _score_label_maps(
     pairs: "list[Pair]", connectivity: Literal[4, 8] | None, contour_threshold: float | None
 ) -> dict[str, Any]:
     from dynseg.io.predictions import read_prediction
-    from dynseg.scoring.scores import pool, score_image, score_table
+    from dynseg.scoring.pooling import pool
+    from dynseg.scoring.scores import score_image, score_table
 
     rows = []
     for image_id, prediction, segments in _annotated(pairs):
@@ -104,7 +105,8 @@ def _score_label_maps(
 
 def _score_contour_maps(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> dict[str, Any]:
     from dynseg.io.predictions import CONTOUR_THRESHOLDS, cut_at_thresholds, read_contour_map
-    from dynseg.scoring.scores import pool, pool_scales, score_scales, score_table
+    from dynseg.scoring.pooling import pool, pool_scales
+    from dynseg.scoring.scores import score_scales, score_table
 
     rows_of_scales: list[list[dict[str, Any]]] = [[] for _ in CONTOUR_THRESHOLDS]
     best_rows = []

@@ -22,10 +22,11 @@ def command(scores: tuple[str, ...], measure: str, output_png: Path | None, outp
     """Draw the score of each weighting scheme against μ, with bootstrap intervals."""
     from dynseg.figures.sensitivity import draw_sensitivity, sensitivity_table
     from dynseg.figures.style import save_figure
-    from dynseg.scoring.scores import MEASURES, read_scores
+    from dynseg.scoring.measures import BY_NAME
+    from dynseg.scoring.scores import read_scores
 
-    if measure not in MEASURES:
-        raise UserError(f"--measure {measure} isn't a measure: choose among {', '.join(MEASURES)}")
+    if measure not in BY_NAME:
+        raise UserError(f"--measure {measure} isn't a measure: choose among {', '.join(BY_NAME)}")
     runs: dict[tuple[str, float], list] = {}
     for text in scores:
         name, _, file = text.partition("=")

@@ -34,13 +34,13 @@ def command(
     table1.tex (for reading), and differences.csv (paired bootstrap intervals).
     """
     from dynseg.scoring.scores import read_scores
-    from dynseg.scoring.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
+    from dynseg.scoring.tables import ResultsTable, difference_table, latex_table, long_table, markdown_table, read_published
 
     runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for path in score_files:
         dataset, method = path.absolute().parts[-3:-1]
         runs.setdefault((dataset, method), []).append(read_scores(path))
-    reading = Reading(
+    reading = ResultsTable(
         long_table(runs, read_published(published)),
         difference_table(runs),
         _labels(datasets) or {dataset: dataset for dataset, _ in runs},

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dynseg.figures.style import LINE_COLOURS, ONE_COLUMN, figure_style, printable
-from dynseg.scoring.scores import image_sums
+from dynseg.scoring.pooling import image_sums
 
 _LONGEST_NAME = 24
 _LINE_SPACING = 0.036

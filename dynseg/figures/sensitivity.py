@@ -22,7 +22,7 @@ def sensitivity_table(runs: Mapping[tuple[str, float], Sequence[pd.DataFrame]], 
     runs : mapping from (scheme, μ) to score tables
         One score table a seed.
     measure : str
-        Name in `dynseg.scoring.scores.MEASURES`.
+        Name in `dynseg.scoring.measures.BY_NAME`.
 
     Returns
     -------

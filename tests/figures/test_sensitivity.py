@@ -6,7 +6,8 @@ from click.testing import CliRunner
 from dynseg.cli.sensitivity import command
 from dynseg.errors import UserError
 from dynseg.figures.sensitivity import draw_sensitivity, sensitivity_table
-from dynseg.scoring.scores import SCORE_COLUMNS, pool, write_scores
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import SCORE_COLUMNS, write_scores
 
 
 def score_table(level: float, images: int = 12) -> pd.DataFrame:
