@@ -111,8 +111,7 @@ def score_image(
         If the shapes differ or the labels aren't non-negative whole numbers.
     """
     return [
-        _row(image_id, annotator, agreements)
-        for annotator, agreements in _agreements(segments, labels, connectivity)
+        _row(image_id, annotator, agreements) for annotator, agreements in _agreements(segments, labels, connectivity)
     ]
 
 

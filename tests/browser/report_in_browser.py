@@ -46,9 +46,7 @@ def report(tmp_path_factory) -> Path:
         results, {("mosaic", name): read_scores(results / f"scores/mosaic/{name}/seed0.csv") for name in METHODS}
     )
     path = tmp_path_factory.mktemp("report") / "report.html"
-    config = report_config(
-        {"mosaic": "Mosaics <b>", "photographs": "photographs"}, {name: name for name in METHODS}
-    )
+    config = report_config({"mosaic": "Mosaics <b>", "photographs": "photographs"}, {name: name for name in METHODS})
     build_report(results, config, path)
     return path
 

@@ -55,7 +55,6 @@ def test_the_command_draws_what_score_tables_say(tmp_path) -> None:
     [
         (["--scores=fsf=x.csv", "--output-png=s.png"], "SCHEME:MU=FILE"),
         (["--scores=fsf:15=x.csv", "--output-png=s.png"], "x.csv"),
-        (["--scores=fsf:15=x.csv", "--measure=best", "--output-png=s.png"], "--measure best"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, monkeypatch, options, expected) -> None:

@@ -92,9 +92,7 @@ def test_nothing_is_fetched_from_anywhere(results: Path, tmp_path: Path) -> None
 
 
 def test_ids_and_labels_come_out_as_they_are_and_never_as_markup(results: Path, tmp_path: Path) -> None:
-    config = report_config(
-        {"mosaic": HOSTILE, "photographs": "photographs"}, {"scf-50": HOSTILE, "fsf-15": "fsf-15"}
-    )
+    config = report_config({"mosaic": HOSTILE, "photographs": "photographs"}, {"scf-50": HOSTILE, "fsf-15": "fsf-15"})
     page = page_of(results, tmp_path, config)
     (index,) = page.data("index")
     assert [image["id"] for image in index["images"]] == [*AWKWARD_IDS, "plain", "only"]

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from dynseg.errors import UserError
-from dynseg.scoring.bootstrap import bootstrap_intervals, paired_differences, deviations_over_seeds
+from dynseg.scoring.bootstrap import bootstrap_intervals, deviations_over_seeds, paired_differences
 from dynseg.scoring.measures import BY_NAME
 from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import score_image, score_table

@@ -40,9 +40,10 @@ def test_the_columns_are_the_measures_that_there_are_of_the_datasets_that_are_na
     first, second = cells["fsf-15"], cells["scf-50"]
     assert first[2] is None
     assert second[1] is None
-    assert first[0] is not None and second[0] is not None and second[2] is not None
-    assert (first[0].best, second[0].best, second[2].best) == (True, False, True)
+    assert [cell and cell.best for cell in (first[0], second[0], second[2])] == [True, False, True]
+    assert second[2] is not None
     assert second[2].difference == -0.01
+    assert second[0] is not None
     assert second[0].published is None
     raw = columns_of(ResultsTable(table, NO_DIFFERENCES, DATASETS, METHODS), lambda measure: measure.raw)
     assert [column.name for column in raw] == ["bsd500_all_raw"]

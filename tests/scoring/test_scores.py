@@ -19,7 +19,15 @@ from dynseg.metrics import (
 from dynseg.result import Segmentation
 from dynseg.scoring.measures import BY_NAME
 from dynseg.scoring.pooling import image_sums, pool, pool_scales
-from dynseg.scoring.scores import SCORE_COLUMNS, read_scores, score_image, score_run, score_scales, score_table, write_scores
+from dynseg.scoring.scores import (
+    SCORE_COLUMNS,
+    read_scores,
+    score_image,
+    score_run,
+    score_scales,
+    score_table,
+    write_scores,
+)
 
 
 def random_annotations(images=5, seed=0):

@@ -12,7 +12,14 @@ from dynseg.cli import main_group
 from dynseg.errors import UserError
 from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import score_image, score_table
-from dynseg.scoring.tables import ResultsTable, difference_table, latex_table, long_table, markdown_table, read_published
+from dynseg.scoring.tables import (
+    ResultsTable,
+    difference_table,
+    latex_table,
+    long_table,
+    markdown_table,
+    read_published,
+)
 
 
 def scores(seed: int, annotators: int, images: int = 6, noise: float = 0.3) -> pd.DataFrame:
