@@ -138,9 +138,8 @@ def _readable(scores: dict[str, Any], connectivity: Literal[4, 8] | None) -> str
     from dynseg.scoring.measures import MEASURES, SCALES
 
     segments = "labels as they are" if connectivity is None else f"{connectivity}-connected segments"
-    headings = {
-        each.name: f"{each.title}, {each.unit}" if each.unit else each.title for each in MEASURES if not each.raw
-    }
+    shown = [measure for measure in MEASURES if not measure.raw]
+    headings = {each.name: f"{each.title}, {each.unit}" if each.unit else each.title for each in shown}
     if isinstance(scores["all"], dict):
         title = f"contour maps at 99 thresholds, {segments}"
         table = {text: {SCALES[key]: scores[name].get(key) for key in SCALES} for name, text in headings.items()}

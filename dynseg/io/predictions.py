@@ -133,7 +133,8 @@ def pair_up(prediction: str | Path, ground_truth: str | Path, void: Collection[i
     Raises
     ------
     UserError
-        If either can't be read, `void` is given beside a ground_truth.h5, nothing is annotated, or an annotated image has no prediction or several.
+        If either can't be read, `void` is given beside a ground_truth.h5, nothing is annotated, or an annotated image
+        has no prediction or several.
     """
     prediction, ground_truth = Path(prediction), Path(ground_truth)
     predictions = list_predictions(prediction)
