@@ -7,10 +7,9 @@ quantity here if it needs one, and an entry of `_MEASURES`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from dynseg.metrics import (
@@ -20,6 +19,10 @@ from dynseg.metrics import (
     rand_index_of_table,
     variation_of_information_of_table,
 )
+
+# The planner asks here too, and has no need of pandas.
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Ending of the columns of predictions as they are, beside those of predictions relabelled by connected components.
 RAW = "_raw"
@@ -122,7 +125,7 @@ class Measure:
         with np.errstate(invalid="ignore"):
             return np.mean([np.divide(sums[above], sums[below]) for above, below in self.terms], axis=0)
 
-    def at_scales(self, sums: Sequence[pd.DataFrame], best: Mapping[str, float] | None) -> dict[str, float]:
+    def at_scales(self, sums: "Sequence[pd.DataFrame]", best: Mapping[str, float] | None) -> dict[str, float]:
         """Return the measure of a method with several scales.
 
         Parameters

@@ -4,9 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from dynseg.datasets import prepare
+from dynseg.datasets.reading import find_image
 from dynseg.errors import UserError
+from dynseg.io.ground_truth import read_segments
+from dynseg.io.images import read_image
 from dynseg.methods import Context
 from dynseg.methods.grey_steps import GreyStepsParameters, segment
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_image, score_table
 
 
 def grey(levels):
@@ -29,6 +35,16 @@ def test_the_channels_count_alike(image, steps):
     labels = segment(image, Context(), GreyStepsParameters(steps)).labels
     np.testing.assert_array_equal(segment(image[..., ::-1], Context(), GreyStepsParameters(steps)).labels, labels)
     assert labels.max() < steps
+
+
+@pytest.mark.archives
+def test_the_floor_on_all_test_images(archives, tmp_path):
+    rows = []
+    for image_id in prepare("bsd500", archives / "BSR_bsds500.tgz", tmp_path, "bsd500", split="test"):
+        labels = segment(read_image(find_image(tmp_path, image_id)), Context(image_id), GreyStepsParameters()).labels
+        rows += score_image(image_id, read_segments(tmp_path / "ground_truth.h5", image_id), labels)
+    scores = pool(score_table(rows))
+    assert [scores[name] for name in ("all", "fine", "coarse")] == pytest.approx([0.300, 0.297, 0.311], abs=0.0005)
 
 
 @pytest.mark.parametrize("steps", [0, 257])
