@@ -1,7 +1,7 @@
 """`dynseg score`: the scores of any label maps against any annotations."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -67,7 +67,7 @@ def command(
 
     pairs = pair_up(prediction, ground_truth, void)
     neighbours = None if no_relabel else cast(Literal[4, 8], int(connectivity))
-    with warnings_said(_said_once()):
+    with warnings_said(_warn):
         if ucm_threshold is None and is_contour_map(pairs[0].prediction):
             scores = _score_contour_maps(pairs, neighbours)
         else:
@@ -80,17 +80,9 @@ def command(
             aside.write_text(json.dumps(_as_object(scores), indent=2) + "\n")
 
 
-def _said_once() -> Callable[[str], None]:
-    """Return a function that prints the first warning alone: the others are of files of the same kind."""
-    said: list[str] = []
-
-    def say(warning: str) -> None:
-        if not said:
-            # Names of files may be no valid text.
-            click.echo(warning.encode(errors="replace"), err=True)
-        said.append(warning)
-
-    return say
+def _warn(warning: str) -> None:
+    # Names of files may be no valid text.
+    click.echo(warning.encode(errors="replace"), err=True)
 
 
 def _score_label_maps(

@@ -1,4 +1,4 @@
-"""Finding in a results tree what a figure or the report shows of an image."""
+"""Find and read what a figure shows of an image: its label maps, its annotation, the image itself."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

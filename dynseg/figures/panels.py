@@ -198,7 +198,7 @@ def _tiles(
 
 
 def _shrunk(pixels: NDArray, dots: tuple[int, int], resampling: Image.Resampling) -> NDArray:
-    """`pixels` at the size in `dots` (width, height), or as they are where that would be larger."""
+    """Reduce a picture or a label map to a size in dots (width, height), unless that would enlarge it."""
     if dots[0] >= pixels.shape[1]:
         return pixels
     return shrink(pixels, dots, resampling)

@@ -128,7 +128,7 @@ def pair_up(prediction: str | Path, ground_truth: str | Path, void: Collection[i
         `name.1.png`, `name.2.png`; or one such file.
     void : collection of int
         Labels of the annotations whose pixels aren't scored. Where there is none and a PNG with a palette has the
-        border of PASCAL VOC's masks, a warning is logged when it is read.
+        border of PASCAL VOC's masks, a warning is logged when the first is read.
 
     Raises
     ------
@@ -333,6 +333,7 @@ def _list_annotations(
         if not annotated:
             raise UserError(f"{ground_truth} has no annotations: give a dataset that has")
         return {image_id: _bound(read_segments, ground_truth, image_id) for image_id in annotated}
+    warn = _border_warning()
     annotators: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for relative, file in _files(ground_truth, ANNOTATION_SUFFIXES).items():
         image_id, number = id_of_path(relative), 0
@@ -346,7 +347,7 @@ def _list_annotations(
             twice = [str(file) for number, file in numbered if numbers.count(number) > 1]
             raise UserError(f"{twice[0]} and {twice[1]} both annotate image {image_id}: rename or remove one of them")
     return {
-        image_id: _bound(_read_annotations, [file for _, file in sorted(annotators[image_id])], void)
+        image_id: _bound(_read_annotations, [file for _, file in sorted(annotators[image_id])], void, warn)
         for image_id in sorted(annotators)
     }
 
@@ -355,31 +356,37 @@ def _bound(function: Callable, *arguments: object) -> Callable[[], NDArray[np.un
     return lambda: function(*arguments)
 
 
-def _read_annotations(files: list[Path], void: Collection[int]) -> NDArray[np.unsignedinteger]:
+def _read_annotations(
+    files: list[Path], void: Collection[int], warn: Callable[[Path, NDArray[np.integer]], None]
+) -> NDArray[np.unsignedinteger]:
     """Read every annotator's segments, (annotators, H, W), numbered from 1; 0 where the label is void."""
     maps: list[NDArray] = []
     for file in files:
         of_file = _read_mat(file) if file.suffix.lower() == ".mat" else [_read_array(Prediction(file))]
         maps.extend(_checked(labels, file) for labels in of_file)
         if not void:
-            _warn_of_border(file, maps[-1])
+            warn(file, maps[-1])
     if not void:
         return numbered_segments(maps, str(files[0]))
-    # One label stands for all that aren't scored.
-    unscored = min(void)
-    maps = [np.where(np.isin(labels, list(void)), unscored, labels) for labels in maps]
-    return numbered_segments(maps, str(files[0]), unscored)
+    # One label stands for all that aren't scored: 0, for which the others make room.
+    maps = [np.where(np.isin(labels, list(void)), 0, labels.astype(np.int64) + 1) for labels in maps]
+    return numbered_segments(maps, str(files[0]), unscored=0)
 
 
-def _warn_of_border(file: Path, labels: NDArray[np.integer]) -> None:
-    if file.suffix.lower() == ".png" and (labels == VOC_BORDER).any() and has_palette(file):
-        logging.getLogger(__name__).warning(
-            "%s has a palette and pixels of index %d, which PASCAL VOC leaves unscored: they count as a segment unless "
-            "--void %d is given",
-            file,
-            VOC_BORDER,
-            VOC_BORDER,
-        )
+def _border_warning() -> Callable[[Path, NDArray[np.integer]], None]:
+    """Return a function that warns of the first mask of PASCAL VOC whose border would count as a segment."""
+    warned: list[Path] = []
+
+    def warn(file: Path, labels: NDArray[np.integer]) -> None:
+        if not warned and file.suffix.lower() == ".png" and (labels == VOC_BORDER).any() and has_palette(file):
+            warned.append(file)
+            logging.getLogger(__name__).warning(
+                "%s has a palette and pixels of index %d, which PASCAL VOC leaves unscored: they count as a segment "
+                "here, as in other files of its kind, unless --void %d is given",
+                *(file, VOC_BORDER, VOC_BORDER),
+            )
+
+    return warn
 
 
 def _read_array(prediction: Prediction) -> NDArray:

@@ -157,6 +157,14 @@ def test_a_border_that_would_count_as_a_segment_is_pointed_out_once(voc_like):
     assert run(command, *arguments, voc_like / "palette", "--void", 15).stderr == ""
 
 
+@pytest.mark.parametrize(("void", "segments"), [(300, 3), (0, 2), (2, 2)])
+def test_a_void_label_may_be_any_number(tmp_path, void, segments):
+    np.save(tmp_path / "truth.npy", np.array([[0, 1, 2]], dtype=np.uint8))
+    np.save(tmp_path / "labels.npy", np.array([[5, 6, 7]], dtype=np.uint8))
+    arguments = ("--prediction", tmp_path / "labels.npy", "--ground-truth", tmp_path / "truth.npy", "--void", void)
+    assert f"1 annotation, {segments} segments" in run(command, *arguments).output
+
+
 def test_void_labels_of_segments_that_are_numbered_anew_are_refused(images, tmp_path):
     with pytest.raises(UserError, match=r"ground_truth\.h5 says itself which pixels aren't scored"):
         run(
