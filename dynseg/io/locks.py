@@ -1,6 +1,7 @@
 """Locks that end with the process that holds them, so that a killed one leaves none behind."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -8,7 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from dynseg.errors import UserError
+from dynseg.io.files import cannot_write
+
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 _claimed: list[int] = []
 
@@ -28,9 +34,7 @@ def claim_folder(folder: str | Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise UserError(
-            f"{folder} can't be written ({error.strerror}): make room or choose a writable folder"
-        ) from error
+        raise cannot_write(folder, error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -62,22 +66,25 @@ def one_at_a_time(path: str | Path) -> Iterator[None]:
     """
     file = Path(path).with_name(f".{Path(path).name}.lock")
     file.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that makes {path}", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError:
-            pass
-        # The one before may have removed the file that this one waited for.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock), file.stat()):
-                break
-        os.close(lock)
+    lock = FileLock(file)
+    try:
+        _acquire(lock, path)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        yield
+        return
     try:
         yield
     finally:
+        # Removed while it is held: whoever waits finds that the file is gone and takes the lock of a new one.
         file.unlink(missing_ok=True)
-        os.close(lock)
+        lock.release()
+
+
+def _acquire(lock: BaseFileLock, path: str | Path) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for another process that makes {path}", file=sys.stderr, flush=True)
+        lock.acquire()

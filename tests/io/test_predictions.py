@@ -1,11 +1,11 @@
 import h5py
 import numpy as np
 import pytest
+from ground_truth_files import write_ground_truth
 from PIL import Image
 from scipy.io import savemat
 
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.io.predictions import (
     CONTOUR_THRESHOLDS,
