@@ -103,7 +103,8 @@ def _score_label_maps(
 
 
 def _score_contour_maps(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> dict[str, Any]:
-    from dynseg.io.predictions import CONTOUR_THRESHOLDS, cut_at_thresholds, read_contour_map
+    from dynseg.io.contour_maps import CONTOUR_THRESHOLDS, cut_at_thresholds
+    from dynseg.io.predictions import read_contour_map
     from dynseg.scoring.scores import pool, pool_scales, score_scales, score_table
 
     rows_of_scales: list[list[dict[str, Any]]] = [[] for _ in CONTOUR_THRESHOLDS]

@@ -20,6 +20,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 from dynseg.datasets.photographs import MODIFIED, picture_path
 from dynseg.io.files import written_aside
 from dynseg.io.images import read_image
+from dynseg.metrics.relabelling import relabel
 
 SIZE = (160, 120)
 
@@ -255,8 +256,7 @@ def _tinted(
 
 
 def _numbered(labels: NDArray[np.intp]) -> NDArray[np.uint16]:
-    numbers = np.unique(labels, return_inverse=True)[1]
-    return (numbers.reshape(labels.shape) + 1).astype(np.uint16)
+    return (relabel(labels)[1] + 1).astype(np.uint16)
 
 
 @cache

@@ -2,17 +2,17 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import cc3d
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.datasets.writing import numbered_segments
 from dynseg.errors import UserError
+from dynseg.io.contour_maps import cut_contour_map
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
 from dynseg.io.hdf5 import member, names, opened_hdf5, read_array
 from dynseg.io.image_ids import image_id as id_of_path
@@ -23,9 +23,6 @@ from dynseg.metrics.contingency import check_labels, count_labels
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 PREDICTION_SUFFIXES = frozenset({".mat", ".npy", ".png"}) | HDF5_SUFFIXES
 ANNOTATION_SUFFIXES = frozenset({".mat", ".npy", ".png"})
-
-# The 99 thresholds of the BSDS benchmark.
-CONTOUR_THRESHOLDS = np.arange(1, 100) / 100
 
 # A picture with more colours than 16 bits can number is no label map.
 MAX_LABELS = 65_535
@@ -222,56 +219,6 @@ def read_contour_map(prediction: Prediction, size: tuple[int, int]) -> NDArray[n
         )
     # Single precision would round the thresholds too.
     return contour_map.astype(np.float64)
-
-
-def cut_contour_map(contour_map: NDArray[np.floating], threshold: float) -> NDArray[np.unsignedinteger]:
-    """Return the regions of an ultrametric contour map whose contours are stronger than a threshold.
-
-    As the BSDS benchmark has it: 8-connected components of `contour_map <= threshold`, of which every second row and
-    column from index 1 on are the pixels.
-
-    Parameters
-    ----------
-    contour_map : ndarray, (2 H + 1, 2 W + 1), floating
-    threshold : float
-
-    Returns
-    -------
-    ndarray, (H, W), unsigned integer
-        Regions from 1 on; 0 for pixels that are contours themselves.
-    """
-    return _regions(contour_map <= threshold)
-
-
-def cut_at_thresholds(
-    contour_map: NDArray[np.floating], thresholds: Iterable[float]
-) -> Iterator[NDArray[np.unsignedinteger]]:
-    """Yield the regions at each threshold; the same object again where a higher threshold joins no regions.
-
-    Parameters
-    ----------
-    contour_map : ndarray, (2 H + 1, 2 W + 1), floating
-    thresholds : iterable of float
-        Ascending.
-
-    Yields
-    ------
-    ndarray, (H, W), unsigned integer
-        As `cut_contour_map`.
-    """
-    size = -1
-    for threshold in thresholds:
-        inside = contour_map <= threshold
-        # What is below a threshold is below a higher one, so that the same number is the same pixels.
-        if np.count_nonzero(inside) != size:
-            size = int(np.count_nonzero(inside))
-            regions = _regions(inside)
-        yield regions
-
-
-def _regions(inside: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
-    regions = cc3d.connected_components(inside, connectivity=8)
-    return np.ascontiguousarray(regions[1::2, 1::2])
 
 
 def _only(predictions: Mapping[str, list[Prediction]], source: str | Path, image_id: str) -> Prediction:

@@ -6,12 +6,10 @@ from PIL import Image
 from scipy.io import savemat
 
 from dynseg.errors import UserError
+from dynseg.io.contour_maps import CONTOUR_THRESHOLDS, cut_at_thresholds, cut_contour_map
 from dynseg.io.label_maps import write_label_maps
 from dynseg.io.predictions import (
-    CONTOUR_THRESHOLDS,
     Prediction,
-    cut_at_thresholds,
-    cut_contour_map,
     find_prediction,
     pair_up,
     read_prediction,
