@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+# Pixels of scribbles that have no label.
+UNLABELLED = 255
+
 
 @dataclass(frozen=True)
 class Context:

@@ -194,10 +194,9 @@ def _segment_one(
     image: "PlannedImage", run: _Run, scribbles: Path | None, device: str, bar: IterationBar, about: dict[str, Any]
 ) -> str:
     """Segment an image, write its outputs, and return the line that tells of it."""
-    from dynseg.io.images import read_image
+    from dynseg.io.images import read_image, read_scribbles
     from dynseg.metrics import connected_components
     from dynseg.own_images.outputs import write_outputs
-    from dynseg.training.scribbles import read_scribbles
 
     pixels = read_image(image.source)
     more: dict[str, Any] = {} if run.by_model else {"on_iteration": bar}

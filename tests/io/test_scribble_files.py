@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dynseg.errors import UserError
-from dynseg.training.scribbles import read_scribbles
+from dynseg.io.images import read_scribbles
 
 MARKS = np.full((4, 6), 255, np.uint8)
 MARKS[1, 1:3], MARKS[2, 4] = 0, 7
