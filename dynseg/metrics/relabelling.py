@@ -9,7 +9,7 @@ def relabel(labels: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
 
     Parameters
     ----------
-    labels : ndarray, any shape, integer or bool
+    labels : ndarray, any shape, of numbers or bool
 
     Returns
     -------
@@ -25,7 +25,7 @@ def relabel(labels: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
     >>> found.tolist(), compact.tolist()
     ([3, 7, 300], [[1, 1], [0, 2]])
     """
-    if labels.size == 0 or labels.min() < 0 or labels.max() > labels.size:
+    if labels.size == 0 or labels.dtype.kind == "f" or labels.min() < 0 or labels.max() > labels.size:
         found, compact = np.unique(labels, return_inverse=True)
         return found, compact.reshape(labels.shape)
     # Counting is ten times faster than sorting.

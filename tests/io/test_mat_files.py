@@ -88,7 +88,12 @@ def test_other_content_is_a_user_error(variables: dict) -> None:
         read_mat_annotations(mat(variables), "a.mat")
 
 
-@pytest.mark.parametrize("content", [b"", b"MATLAB 7.3 MAT-file".ljust(126) + b"IM", mat({"x": 1}, format="4")])
+def test_a_broken_file_of_version_7_3_is_a_user_error() -> None:
+    with pytest.raises(UserError, match=r"a\.mat can't be read as a MATLAB file"):
+        read_mat_annotations(b"MATLAB 7.3 MAT-file".ljust(126) + b"IM", "a.mat")
+
+
+@pytest.mark.parametrize("content", [b"", mat({"x": 1}, format="4")])
 def test_other_versions_are_user_errors(content: bytes) -> None:
     with pytest.raises(UserError, match=r'a\.mat isn.t a MATLAB file of version 5 to 7: save it in MATLAB with "-v7"'):
         read_mat_annotations(content, "a.mat")

@@ -178,7 +178,7 @@ def test_a_broken_header_of_an_array_is_named(tmp_path):
         assert "a.npy" in refused(tmp_path)
 
 
-@pytest.mark.parametrize("shape", [(), (1, *SIZE)])
+@pytest.mark.parametrize("shape", [(), (2, *SIZE)])
 def test_other_than_two_dimensions_are_refused(tmp_path, shape):
     np.save(tmp_path / "a.npy", np.zeros(shape, dtype=int))
     assert f"{len(shape)} dimensions" in refused(tmp_path)
