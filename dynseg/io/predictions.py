@@ -269,6 +269,9 @@ def _list_annotations(
         raise UserError(f"{ground_truth} doesn't exist: give a ground_truth.h5, or a file or folder of annotations")
     if ground_truth.is_file() and ground_truth.suffix.lower() in HDF5_SUFFIXES:
         images = _images_of_hdf5(ground_truth)
+        if len(set(images.values())) == 1:
+            known = [image_id for image_id in images if image_id in predicted]
+            images = {image_id: images[image_id] for image_id in (*known, *images)[:1]}
         if images:
             return {
                 image_id: partial(_read_annotations, [Prediction(ground_truth, name)], void)
