@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from dynseg.errors import UserError
+from dynseg.result import UNLABELLED
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 178_956_970  # Pillow's own bound against decompression bombs
@@ -82,6 +83,41 @@ def read_label_image(source: Path | str | bytes, name: str | None = None) -> NDA
         # Alpha carries no label; what it hides does.
         colours = np.array(image.convert("RGB"), dtype=np.int32)
         return colours[:, :, 0] << 16 | colours[:, :, 1] << 8 | colours[:, :, 2]
+
+
+def read_scribbles(path: Path | str) -> NDArray[np.integer]:
+    """Read a label image in which 255, which is white in grey pictures, marks the pixels without a label.
+
+    Returns
+    -------
+    ndarray, (H, W), uint8
+        Palette indices or grey values.
+
+    Raises
+    ------
+    UserError
+        If it can't be read, is transparent anywhere, has colours, other than 8 bits a pixel, or a palette of whose
+        index 255 no pixel is.
+    """
+    with _opened(path, None) as image:
+        is_opaque = not image.has_transparency_data or image.convert("RGBA").getchannel("A").getextrema() == (255, 255)
+        # Programs for painting save an alpha channel that hides nothing.
+        image = image.convert(image.mode[:-1]) if is_opaque and image.mode in ("LA", "RGBA") else image
+        mode, values = image.mode, np.array(image)
+    if not is_opaque:
+        raise UserError(f"{path} is transparent in places: lay the scribbles on white and save them again")
+    if mode == "1" or mode.startswith(("I", "F")):
+        bits = "1 bit" if mode == "1" else "more than 8 bits"
+        raise UserError(f"{path} has {bits} a pixel: save scribbles with 8 bits, 255 where there is none")
+    if mode == "P" and not (values == UNLABELLED).any():
+        raise UserError(
+            f"{path} has a palette and no pixel of index {UNLABELLED}, which means no label: save scribbles as grey "
+            "values, white where there is none"
+        )
+    # They save grey as three equal channels, too.
+    if mode not in ("L", "P") and not (mode == "RGB" and (values == values[:, :, :1]).all()):
+        raise UserError(f"{path} has colours: save scribbles as palette or grey values, 255 where there is none")
+    return values if values.ndim == 2 else values[:, :, 0]
 
 
 def _scaled_to_8_bits(values: NDArray) -> NDArray[np.uint8]:

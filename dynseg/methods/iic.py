@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import check_parameter
+from dynseg.parameters import check_parameter, reduced_size
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -40,7 +40,7 @@ class IicParameters:
         M and p of the paper's network.
     iterations : int
     learning_rate, momentum : float
-        Of stochastic gradient descent. This loss bears a larger rate than the paper's 0.1 and then needs fewer
+        Settings of stochastic gradient descent. This loss bears a larger rate than the paper's 0.1 and then needs fewer
         iterations.
     scale : float
         Train on the image reduced by this factor, then apply the network once to the full-size image.
@@ -96,14 +96,14 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: IicParameter
     import torch
 
     from dynseg.training.fast.layer import convolve_in_strips
-    from dynseg.training.run import image_tensor, reduce_image
+    from dynseg.training.images import image_tensor, reduce_image
     from dynseg.training.step import count_labels
 
     network = initial_clustering_network(parameters, context.seed).to(context.device)
     if context.device == "cpu":
         convolve_in_strips(network)
     full_size = image_tensor(image).to(context.device)
-    reduced = reduce_image(full_size, parameters.scale)
+    reduced = reduce_image(full_size, reduced_size(*image.shape[:2], parameters.scale))
     if reduced.shape[1] * reduced.shape[2] < 2:
         raise UserError(f"the image is a single pixel at scale {parameters.scale}: raise the scale or leave it out")
     generator = torch.Generator().manual_seed(context.seed)
