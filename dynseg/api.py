@@ -310,7 +310,7 @@ def _pixels(image: Image) -> Pixels:
     """Return the image, or that of a file, as an array (H, W, bands) of uint8, or of float32 in [0, 1]."""
     if isinstance(image, str | Path):
         return read_image(image)
-    pixels = np.asarray(image)
+    pixels: NDArray[Any] = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]
     if pixels.ndim != 3 or not pixels.size:
@@ -328,8 +328,8 @@ def _pixels(image: Image) -> Pixels:
     # Written so that NaN is refused, too.
     if not (pixels.min() >= 0 and pixels.max() <= 1):
         raise UserError(
-            f"an image of {pixels.dtype} must be in [0, 1], not from {pixels.min():g} to {pixels.max():g}: subtract its "
-            "least possible value and divide by the possible range"
+            f"an image of {pixels.dtype} must be in [0, 1], not from {pixels.min():g} to {pixels.max():g}: subtract "
+            "its least possible value and divide by the possible range"
         )
     return pixels.astype(np.float32, copy=False)
 

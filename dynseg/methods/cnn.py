@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from dynseg.methods import Context, Method, Segmentation
 from dynseg.parameters import TrainingParameters, check_parameter
+from dynseg.training.cost import training_cost
 from dynseg.training.weighting import SCHEMES, weight_of
 
 
@@ -59,4 +60,4 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameter
     return train_and_apply(image_tensor(image).to(context.device), context.seed, parameters, weighting)
 
 
-method = Method(CnnParameters, segment, uses_gpu=True)
+method = Method(CnnParameters, segment, uses_gpu=True, cost=training_cost)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dynseg.methods import Context, Method, Segmentation
 from dynseg.parameters import TrainingParameters, check_parameter
+from dynseg.training.cost import training_cost
 from dynseg.training.weighting import weight_of
 
 if TYPE_CHECKING:
@@ -128,4 +129,4 @@ def majority_vote(superpixels: NDArray[np.int64], channels: int, device: str) ->
     return vote
 
 
-method = Method(SuperpixelCnnParameters, segment, uses_gpu=True)
+method = Method(SuperpixelCnnParameters, segment, uses_gpu=True, cost=training_cost)

@@ -159,8 +159,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def available_memory(device: str = "cpu") -> int:
     """Return how many bytes may still be taken on a device.
 
-    On the CPU: what the system can give without swapping, and no more than the limits of the control groups that the process
-    is in (containers, cluster jobs).
+    On the CPU: what the system can give without swapping, and no more than the limits of the control groups that the
+    process is in (containers, cluster jobs).
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Scheme:
     title: str
     formula: str
     mu: float
-    weight: "Callable[[Tensor, float], Tensor]"
+    weight: "Callable[..., Tensor]"
 
     @property
     def label(self) -> str:

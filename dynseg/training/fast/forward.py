@@ -113,9 +113,7 @@ class ForwardPass:
         def work(rows: slice, buffers: StripBuffers) -> Moments:
             responses = as_pixels(self.responses[rows])
             # Features that vary little about a large mean would lose most of their digits in the sum over channels.
-            centred = normalisation.centred(
-                as_pixels(self.features[-1][rows]), out=buffers.pixels(0, len(responses))
-            )
+            centred = normalisation.centred(as_pixels(self.features[-1][rows]), out=buffers.pixels(0, len(responses)))
             torch.mm(centred, kernels, out=responses)
             return measure_moments(responses, buffers.pixels(0, len(responses)))
 

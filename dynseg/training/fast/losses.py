@@ -1,4 +1,4 @@
-"""Both losses of a response map and their gradient in closed form, in strips: the fast step without its convolutions."""
+"""Both losses of a response map and their gradient in closed form: the fast step without its convolutions."""
 
 from dataclasses import dataclass
 

@@ -118,7 +118,11 @@ class FastStep:
         self, gradients: dict[Tensor, Tensor], layer: int, output_gradients: Tensor, input_gradients: Tensor
     ) -> Tensor:
         """Carry the gradient through a batch norm, the ReLU and 3×3 convolution before it, to the features before."""
-        weight, bias, height = self._forward.convolutions[layer].weight, self._forward.biases[layer], self._forward.height
+        weight, bias, height = (
+            self._forward.convolutions[layer].weight,
+            self._forward.biases[layer],
+            self._forward.height,
+        )
         kernels = transform_turned_kernels(weight)
         write_inputs = self._forward.feature_writer(layer - 1)
         write_gradients = self._gradient_writer(gradients, layer, output_gradients)
