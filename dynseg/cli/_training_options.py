@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dynseg.devices import DEVICES
-from dynseg.training.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
+from dynseg.training.presets import LARGEST_SEED, PRESETS
+from dynseg.training.weighting import SCHEMES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,21 +19,23 @@ if TYPE_CHECKING:
     from dynseg.training.step import Observation
 
 SEED = click.IntRange(0, LARGEST_SEED)
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_COUNTS = 0.2
 
 _OPTIONS = (
     click.option(
         "--scheme",
-        type=click.Choice(list(DEFAULT_MU)),
+        type=click.Choice(list(SCHEMES)),
         default="fsf",
         show_default=True,
-        help="How continuity is weighted against similarity: fsf by q′/μ, scf by μ/q′, fixed by μ, where q′ is the "
-        "number of labels left.",
+        help="How continuity is weighted against similarity: "
+        f"{', '.join(f'{scheme.name} by {scheme.formula}' for scheme in SCHEMES.values())}, where q′ is the number of "
+        "labels left.",
     ),
     click.option(
         "--mu",
         type=click.FloatRange(0, min_open=True),
-        help="μ of the scheme.  [default: 15 for fsf, 50 for scf, 5 for fixed]",
+        help="μ of the scheme.  "
+        f"[default: {', '.join(f'{scheme.mu:g} for {scheme.name}' for scheme in SCHEMES.values())}]",
     ),
     click.option(
         "--preset",
@@ -57,9 +60,9 @@ _OPTIONS = (
         help="Pixels along the longer side beyond which an image is reduced before the network sees it; label maps "
         "have the image's own size all the same.  [default: 512]",
     ),
-    click.option("--seed", type=SEED, default=0, show_default=True, help="Of the network's initial weights."),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the network's initial weights."),
     click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
-    click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: all]"),
+    click.option("--threads", type=click.IntRange(1), help="Threads of the CPU.  [default: all]"),
 )
 
 
@@ -95,7 +98,7 @@ class IterationBar:
 
         self._iterations = iterations
         self._done = 0
-        self._looked = 0.0
+        self._counted = 0.0
         self._bar: tqdm = tqdm(total=trainings * iterations, unit="it", disable=None, leave=False, dynamic_ncols=True)
 
     def start(self, name: str) -> None:
@@ -108,8 +111,8 @@ class IterationBar:
             return
         self._bar.update(self._done + min(iteration, self._iterations) - self._bar.n)
         # Asking for q′ makes a GPU wait.
-        if time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
-            self._looked = time.monotonic()
+        if time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
+            self._counted = time.monotonic()
             self._bar.set_postfix_str(f"q′={int(observation.label_count)}")
 
     def finish(self) -> None:

@@ -13,7 +13,7 @@ from dynseg.cli._training_options import (
     training_options,
     warnings_said,
 )
-from dynseg.devices import resolve_device, use_threads
+from dynseg.devices import limited_threads, resolve_device
 from dynseg.errors import UserError
 
 PATH = click.Path(path_type=Path)
@@ -47,7 +47,6 @@ def command(
       dynseg fit first.jpg last.jpg -o film.pt
       dynseg segment frames/ -o out --model film.pt
     """
-    use_threads(threads or all_threads())
     from dynseg.io.files import check_writable
     from dynseg.own_images.plan import find_images
 
@@ -62,7 +61,7 @@ def command(
 
     changes = training_changes(iterations, max_labels, min_labels)
     bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)
-    with closing(bar), warnings_said(partial(bar.say, err=True)):
+    with limited_threads(threads or all_threads()), closing(bar), warnings_said(partial(bar.say, err=True)):
         model = fit(
             [source for source, _ in found.values()],
             scheme,

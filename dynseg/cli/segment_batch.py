@@ -14,7 +14,7 @@ import numpy as np
 from dynseg.cli._training_options import SEED
 from dynseg.code_version import label_map_code
 from dynseg.datasets.reading import find_image, read_image_list
-from dynseg.devices import DEVICES, claimed_gpu, resolve_device, use_threads
+from dynseg.devices import DEVICES, claimed_gpu, limited_threads, resolve_device
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, Context, Segmentation, find_method
 from dynseg.parameters import parse_settings
@@ -50,7 +50,6 @@ def command(
     from dynseg.provenance import describe_run
     from dynseg.workflow.kept_images import forget, segment_once
 
-    use_threads(threads)
     method = find_method(method_name)
     parameters = method.make_parameters(parse_settings(settings))
     image_ids = batch_images(read_image_list(dataset_dir), batch)
@@ -88,6 +87,7 @@ def command(
             raise UserError("\n".join(failures))
 
     with ExitStack() as stack:
+        stack.enter_context(limited_threads(threads))
         stack.enter_context(logged_job(f"method {method_name}, batch {batch}, images {len(image_ids)}, seed {seed}"))
         gpu = stack.enter_context(claimed_gpu()) if method.uses_gpu and device != "cpu" else None
         device = resolve_device(device) if method.uses_gpu else "cpu"

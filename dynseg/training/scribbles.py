@@ -17,9 +17,9 @@ def number_scribbles(
     scribbles : ndarray, (H, W), integer
         Any labels from 0; 255 where there is none.
     shape : tuple of int
-        Of the image.
+        Height and width of the image, in pixels.
     channels : int
-        Of the network.
+        q of the network.
 
     Returns
     -------
@@ -42,19 +42,19 @@ def number_scribbles(
         )
     labels, numbered = np.unique(scribbles, return_inverse=True)
     numbered = numbered.reshape(shape)
-    without = labels == UNLABELLED
-    if without.all():
+    is_unlabelled = labels == UNLABELLED
+    if is_unlabelled.all():
         raise UserError("the scribbles are empty: every pixel is 255, which means no label")
     if labels[0] < 0:
         raise UserError(f"the scribbles have the label {labels[0]}: use whole numbers from 0, and 255 for no label")
-    labels = labels[~without]
+    labels = labels[~is_unlabelled]
     if len(labels) >= channels:
         raise UserError(
             f"the scribbles have {len(labels)} labels and the network {channels}, which leaves no other: use fewer, or "
             "raise the largest number of labels (--max-labels, channels)"
         )
-    channel_of = np.cumsum(~without) - 1
-    channel_of[without] = -1
+    channel_of = np.cumsum(~is_unlabelled) - 1
+    channel_of[is_unlabelled] = -1
     return channel_of[numbered].astype(np.int64), labels
 
 
@@ -68,7 +68,36 @@ def restore_labels(label_map: NDArray[np.integer], labels: NDArray[np.integer], 
     labels : ndarray, (count,), integer
         From `number_scribbles`.
     channels : int
-        Of the network.
+        q of the network.
     """
     free = np.setdiff1d(np.arange(channels + len(labels) + 1), [*labels, UNLABELLED])
     return np.concatenate([labels, free[: channels - len(labels)]]).astype(np.int64)[label_map]
+
+
+def reduce_scribbles(scribbles: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
+    """Return scribbles at another size: each pixel has the most frequent label among the pixels that it covers.
+
+    Pixels without a label don't vote, so that thin lines stay whole.
+
+    Parameters
+    ----------
+    scribbles : ndarray, (H, W), int64
+        Labels from 0; -1 where there is none.
+    height, width : int
+        At most H and W.
+
+    Returns
+    -------
+    ndarray, (height, width), int64
+        The smallest label wins a tie.
+    """
+    rows, columns = np.nonzero(scribbles >= 0)
+    labels = scribbles[rows, columns]
+    pixels = (rows * height // scribbles.shape[0]) * width + columns * width // scribbles.shape[1]
+    label_count = int(labels.max(initial=-1)) + 1
+    codes, votes = np.unique(pixels * label_count + labels, return_counts=True)
+    reduced = np.full(height * width, -1, dtype=np.int64)
+    # Later ones overwrite earlier ones: the most votes last, and among equal ones the smallest label.
+    order = np.lexsort((-codes, votes))
+    reduced[codes[order] // max(label_count, 1)] = codes[order] % max(label_count, 1)
+    return reduced.reshape(height, width)

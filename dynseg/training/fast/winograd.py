@@ -96,9 +96,9 @@ class StripConvolution:
     Parameters
     ----------
     height, width : int
-        Of the strip; `height` is a multiple of `TILE`.
+        Size of the strip, in pixels; `height` is a multiple of `TILE`.
     channels : int
-        Of inputs and outputs.
+        Number of channels of inputs and outputs.
     dtype : torch.dtype
     """
 
@@ -131,7 +131,7 @@ class StripConvolution:
         start : int
             The strip's first row in the map.
         height : int
-            Of the map.
+            Height of the map, in pixels.
         write : callable
             Given rows of the map and a buffer (rows, width, channels), writes the map's values into the buffer.
         """
