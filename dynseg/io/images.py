@@ -1,11 +1,13 @@
 """Read pictures of any common kind, with every bit that they have, and pictures of labels as numbers."""
 
 import io
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,7 @@ MAX_PIXELS = 178_956_970  # Pillow's own bound against decompression bombs
 
 # No other decoder of Pillow is let near the input: some of them start programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_PLANE = re.compile(r"([A-Za-z]+)=([1-9]\d{0,8})")
 _LOSSLESS = frozenset({"BMP", "GIF", "PNG", "PPM", "TIFF"})
 _ANIMATED = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -51,6 +54,70 @@ class Picture(NamedTuple):
     pixels: NDArray[np.uint8] | NDArray[np.float32]
     ranges: tuple[tuple[float, float], ...] = ()
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What to take of pictures; see `read_picture`.
+
+    Attributes
+    ----------
+    channels : tuple of int, optional
+    value_range : "auto", "type", "percentile", "minmax" or (float, float)
+    plane : mapping of str to int, optional
+    """
+
+    channels: tuple[int, ...] | None = None
+    value_range: ValueRange = "auto"
+    plane: Mapping[str, int] | None = None
+
+    def read(self, source: Path) -> Picture:
+        """Read a picture this way."""
+        return read_picture(source, channels=self.channels, value_range=self.value_range, plane=self.plane)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What differs from the defaults, by the names of the command's options."""
+        named = {"channels": self.channels, "range": self.value_range, "plane": self.plane}
+        return {name: value for name, value in named.items() if value not in (None, "auto")}
+
+
+def parse_plane(text: str) -> dict[str, int]:
+    """Read which plane a user chooses: `z=3`, or several with commas between.
+
+    Raises
+    ------
+    UserError
+        If it is something else.
+
+    Examples
+    --------
+    >>> parse_plane("t=1,z=3")
+    {'t': 1, 'z': 3}
+    """
+    matches = [_PLANE.fullmatch(part.strip()) for part in text.split(",")]
+    planes = {match[1].lower(): int(match[2]) for match in matches if match}
+    if len(planes) < len(matches):
+        raise UserError(f"the plane {text!r} isn't known: give an axis and a number, as z=3, t=1,z=3 or page=2")
+    return planes
+
+
+def parse_channels(text: str) -> tuple[int, ...]:
+    """Read which channels a user chooses: numbers from 1 with commas between.
+
+    Raises
+    ------
+    UserError
+        If it is something else.
+
+    Examples
+    --------
+    >>> parse_channels("3,1")
+    (3, 1)
+    """
+    if not re.fullmatch(r"[1-9]\d{0,5}(,[1-9]\d{0,5})*", text):
+        raise UserError(f"the channels {text!r} aren't known: give numbers from 1 with commas between, as 1,3")
+    return tuple(int(number) for number in text.split(","))
 
 
 def read_image(source: Path | str | bytes, name: str | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
@@ -139,7 +206,9 @@ def shown_as_rgb(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.
     >>> shown_as_rgb(np.array([[[1, 0.5]]], np.float32)).tolist()
     [[[255, 128, 0]]]
     """
-    shown = pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
+    shown: NDArray[np.uint8] = (pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255)).astype(
+        np.uint8, copy=False
+    )
     if shown.shape[2] == 1:
         return np.repeat(shown, 3, axis=2)
     if shown.shape[2] == 2:
@@ -342,7 +411,7 @@ def _labels_of_samples(samples: NDArray) -> NDArray[np.integer]:
     if colours.shape[2] == 1:
         return _as_signed(colours[:, :, 0])
     bits = 8 * samples.dtype.itemsize
-    wide = colours.astype(np.int32 if bits == 8 else np.int64)
+    wide: NDArray[np.integer] = colours.astype(np.int32 if bits == 8 else np.int64)
     return wide[:, :, 0] << 2 * bits | wide[:, :, 1] << bits | wide[:, :, 2]
 
 

@@ -33,12 +33,12 @@ def is_smoothed(values: NDArray, regions: int = 2) -> bool:
     block = (alike == labels[1:, :-1]) & (alike == labels[:-1, 1:]) & (alike == labels[1:, 1:])
     is_region = np.zeros(len(found), dtype=np.bool_)
     is_region[alike[block]] = True
-    solid = np.count_nonzero(is_region)
+    solid = int(np.count_nonzero(is_region))
     if solid < regions or len(found) - solid <= max(_MIXTURES, solid):
         return False
     mixed = ~is_region[labels]
     between = _lies_between(channels.astype(np.int32))[mixed[1:-1, 1:-1]]
-    return between.size > 0 and bool(between.mean() >= _BETWEEN[channels.shape[2]])
+    return between.size > 0 and float(between.mean()) >= _BETWEEN[channels.shape[2]]
 
 
 def _lies_between(channels: NDArray[np.int32]) -> NDArray[np.bool_]:
