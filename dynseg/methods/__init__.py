@@ -43,7 +43,7 @@ class Method:
     """
 
     parameters: type
-    segment: Callable[[NDArray[np.uint8], Context, Any], Segmentation]
+    segment: Callable[[NDArray[Any], Context, Any], Segmentation]
     uses_gpu: bool = False
     uses_seed: bool = True
     cost: Callable[[Any, int, int, int], Cost] | None = None

@@ -151,7 +151,7 @@ def transparent(picture: Picture) -> None:
 
 ALPHA = np.where(COLUMNS < 16, 0, 255).astype(np.uint8)
 WITH_NAN = np.where(ROWS == 3, np.nan, GREY).astype(np.float32)
-HOLE = np.where(ROWS == 3, -9999, GREY).astype(np.int16)
+HOLE = np.where(ROWS == 3, -9999, GREY.astype(np.int16))
 
 
 def with_hole(picture: Picture) -> None:
@@ -235,7 +235,7 @@ PICTURES: list[tuple[str, str, Make, str, Callable[[Picture], None] | None]] = [
     (
         "stack along depth",
         "a.tif",
-        tiff(STACK, metadata={"axes": "ZYX"}),
+        tiff(STACK, photometric="minisblack", metadata={"axes": "ZYX"}),
         "has several planes (3 along depth): choose one with --plane z=1",
         None,
     ),
@@ -324,7 +324,12 @@ LABEL_MAPS: list[tuple[str, str, Make, str]] = [
     ("mask of a soft brush", "a.png", soft_brush(np.array([0, 255])), "has regions with soft edges"),
     ("fractions", "a.tif", tiff((LABELS / 12).astype(np.float32)), "has values that aren't whole numbers"),
     ("a photograph", "a.png", pillow(RNG.integers(0, 256, (300, 300, 3), np.uint8), "PNG"), "not a photograph"),
-    ("TIFF of several planes", "a.tif", tiff(STACK, metadata={"axes": "ZYX"}), "has several planes (3 along depth)"),
+    (
+        "TIFF of several planes",
+        "a.tif",
+        tiff(STACK, photometric="minisblack", metadata={"axes": "ZYX"}),
+        "has several planes (3 along depth)",
+    ),
     (
         "Cellpose's `_seg.npy`",
         "a_seg.npy",
@@ -423,7 +428,7 @@ def one_sentence(file: Path, text: str, call: Callable[[], object]) -> None:
 
 
 def test_planes_channels_and_ranges_are_chosen(tmp_path: Path) -> None:
-    wide = np.stack([STACK, STACK + 300]).astype(np.uint16)
+    wide = np.stack([STACK, STACK.astype(np.uint16) + 300])
     tifffile.imwrite(tmp_path / "a.tif", wide, imagej=True, metadata={"axes": "ZCYX"})
     picture = read_picture(tmp_path / "a.tif", plane={"z": 2}, channels=(3, 1), value_range=(300, 555))
     np.testing.assert_allclose(picture.pixels, np.dstack([STACK[2], STACK[0]]) / 255, atol=1e-6)
