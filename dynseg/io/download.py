@@ -39,7 +39,8 @@ class _PassingError(Exception):
         self.wait = wait
 
 
-# pooch knows mirrors and hashes but neither resumes nor bounds a body, so this stands on requests.
+# pooch knows mirrors and hashes but neither resumes nor bounds a body, so this stands on requests. urllib3's Retry
+# would repeat the request as it was, while a body that was cut needs another one: one loop does both.
 def fetch(
     urls: Sequence[str],
     destination: str | Path,
@@ -181,9 +182,16 @@ def _continued_at(response: requests.Response, part: Path, start: int) -> int:
         raise _PassingError("the server has no more than the part that was there")
     reason = f"{response.status_code} {response.reason}"
     if response.status_code in _WORTH_RETRYING:
-        asked = response.headers.get("Retry-After", "")
-        raise _PassingError(reason, float(asked) if asked.isdecimal() else 0)
+        raise _PassingError(reason, _asked_wait(response))
     raise _MirrorError(reason)
+
+
+def _asked_wait(response: requests.Response) -> float:
+    """Return for how many seconds the server asks to wait, by a number or a date."""
+    try:
+        return urllib3.Retry().parse_retry_after(response.headers.get("Retry-After", "0"))
+    except urllib3.exceptions.InvalidHeader:
+        return 0
 
 
 def _append(response: requests.Response, part: Path, start: int, size: int | None) -> None:

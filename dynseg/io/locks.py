@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import socket
 import sys
@@ -16,7 +15,7 @@ from dynseg.io.files import cannot_write
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
-_claimed: list[int] = []
+_claimed: list[BaseFileLock] = []
 
 
 def claim_folder(folder: str | Path) -> None:
@@ -30,27 +29,30 @@ def claim_folder(folder: str | Path) -> None:
         If another process keeps it, or it can't be written.
     """
     folder = Path(folder)
+    file = folder / ".lock"
+    lock = FileLock(file)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(lock, 1000, 0).decode(errors="replace").strip()
-        os.close(lock)
+        lock.acquire(timeout=0)
+    except Timeout as error:
         raise UserError(
-            f"{folder} is in use by another run ({holder or 'it just started'}): wait until it ends, or stop it"
+            f"{folder} is in use by another run ({_holder(file) or 'it just started'}): wait until it ends, or stop it"
         ) from error
-    except OSError:
-        os.close(lock)
-        return
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return
+        raise cannot_write(folder, error) from error
     # Only a note for whoever comes second, and a full disk has no room for it.
     with contextlib.suppress(OSError):
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        file.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
     _claimed.append(lock)
+
+
+def _holder(file: Path) -> str:
+    # Some systems let nobody read what is locked.
+    with contextlib.suppress(OSError):
+        return file.read_text(encoding="utf-8", errors="replace")[:1000].strip()
+    return ""
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError

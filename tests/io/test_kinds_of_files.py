@@ -161,6 +161,7 @@ def with_hole(picture: Picture) -> None:
 
 
 STACK = np.stack([GREY, GREY[::-1], 255 - GREY])
+DEPTH = tiff(STACK, photometric="minisblack", metadata={"axes": "ZYX"})
 
 # What it is, the file's name, what writes it, what the document says, and a check unless it is refused.
 PICTURES: list[tuple[str, str, Make, str, Callable[[Picture], None] | None]] = [
@@ -235,7 +236,7 @@ PICTURES: list[tuple[str, str, Make, str, Callable[[Picture], None] | None]] = [
     (
         "stack along depth",
         "a.tif",
-        tiff(STACK, photometric="minisblack", metadata={"axes": "ZYX"}),
+        DEPTH,
         "has several planes (3 along depth): choose one with --plane z=1",
         None,
     ),
@@ -327,7 +328,7 @@ LABEL_MAPS: list[tuple[str, str, Make, str]] = [
     (
         "TIFF of several planes",
         "a.tif",
-        tiff(STACK, photometric="minisblack", metadata={"axes": "ZYX"}),
+        DEPTH,
         "has several planes (3 along depth)",
     ),
     (
