@@ -35,15 +35,15 @@ HEADINGS = {
     "--prediction",
     required=True,
     type=PATH,
-    help="A label map (.png, .tif, .mat with Segmentation, .npy, .h5) or a folder of them, named by image; or BSDS contour "
-    "maps (.mat with ucm2).",
+    help="A label map (.png, .tif, .mat with Segmentation, .npy, .h5) or a folder of them, named by image; or BSDS "
+    "contour maps (.mat with ucm2).",
 )
 @click.option(
     "--ground-truth",
     required=True,
     type=PATH,
-    help="A ground_truth.h5, or a BSD500 .mat, a label .png, .tif or .npy, an .h5 of label maps, or a folder of them; several annotators are "
-    "name.1.png, name.2.png.",
+    help="A ground_truth.h5, or a BSD500 .mat, a label .png, .tif or .npy, an .h5 of label maps, or a folder of them; "
+    "several annotators are name.1.png, name.2.png.",
 )
 @click.option(
     "--ucm-threshold",

@@ -38,12 +38,12 @@ def read_matlab_array(dataset: h5py.Dataset, kinds: str = "biuf") -> NDArray:
 
 
 def read_mat73(content: bytes) -> dict[str, NDArray | list[NDArray]]:
-    """Read `groundTruth`, `Segmentation` and `ucm2` of a MATLAB file of version 7.3, as far as it has them.
+    """Read `groundTruth`, `Segmentation`, `segs` and `ucm2` of a MATLAB file of version 7.3, as far as it has them.
 
     Returns
     -------
     dict of str to ndarray, (H, W), or list of them
-        The list is that of the annotators' segmentations in `groundTruth`.
+        Lists are those of the annotators' segmentations in `groundTruth` and of the label maps in `segs`.
 
     Raises
     ------
@@ -55,6 +55,9 @@ def read_mat73(content: bytes) -> dict[str, NDArray | list[NDArray]]:
         for name in ("Segmentation", "ucm2"):
             if (dataset := member(file, name, h5py.Dataset)) is not None:
                 variables[name] = _turned(dataset)
+        if (series := member(file, "segs", h5py.Dataset)) is not None:
+            cells = _referred(file, series) if _has_references(series) else None
+            variables["segs"] = _turned(series) if cells is None else [_turned(cell) for cell in cells]
         truth = file.get("groundTruth", getlink=True) and (
             member(file, "groundTruth", h5py.Dataset) or member(file, "groundTruth", h5py.Group)
         )
@@ -84,5 +87,7 @@ def _referred(file: h5py.File, dataset: h5py.Dataset) -> Iterator[h5py.Dataset |
         yield file[reference]
 
 
-def _turned(dataset: h5py.Dataset) -> NDArray:
+def _turned(dataset: h5py.Dataset | h5py.Group) -> NDArray:
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"its {dataset.name} isn't an array of numbers")
     return np.ascontiguousarray(read_array(dataset, dimensions=2).T)
