@@ -9,7 +9,9 @@ from dynseg.methods import Method
 
 PACKAGE = Path(__file__).parent
 # Left out of the digest: they can't change a result.
-UNDECIDING = {PACKAGE / name for name in ("methods/__init__.py", "errors.py", "io/files.py", "io/locks.py", "training/cost.py")}
+UNDECIDING = {
+    PACKAGE / name for name in ("methods/__init__.py", "errors.py", "io/files.py", "io/locks.py", "training/cost.py")
+}
 
 
 @cache
