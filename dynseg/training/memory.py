@@ -86,10 +86,10 @@ def memory_needed(
     estimate = _estimate(sizes, parameters, "cpu", threads, bands)
     if sizes.applied == sizes.original:
         return estimate
-    # The estimate counts the pixels that the network is applied to; its responses are copied to be enlarged.
+    # The estimate counts the pixels that the network is applied to. Where responses are enlarged, a copy of them takes
+    # the place of the features.
     pixels = sizes.applied[0] * sizes.applied[1]
-    responses = _FLOAT * parameters.channels * pixels
-    return estimate + _pixel_bytes(bands) * (height * width - pixels) + responses + _ENLARGEMENT_BYTES
+    return estimate + _pixel_bytes(bands) * (height * width - pixels) + _ENLARGEMENT_BYTES
 
 
 def check_memory(size: Size, bands: int, max_size: int, parameters: TrainingParameters, threads: int) -> None:

@@ -1,5 +1,7 @@
 """The sizes of an image on its way to a label map."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +21,7 @@ def test_a_large_image_is_reduced_before_the_network_sees_it_and_again_for_train
 def test_no_stage_is_larger_than_the_one_before(height: int, width: int, max_size: int, scale: float) -> None:
     sizes = Sizes.within((height, width), max_size, scale)
     stages = (sizes.original, sizes.applied, sizes.trained)
-    for larger, smaller in zip(stages, stages[1:], strict=False):
+    for larger, smaller in pairwise(stages):
         assert 1 <= smaller[0] <= larger[0]
         assert 1 <= smaller[1] <= larger[1]
     assert max(sizes.applied) == min(max_size, max(height, width))
