@@ -9,6 +9,7 @@ import psutil
 from dynseg.errors import UserError
 from dynseg.parameters import TrainingParameters
 from dynseg.training.sizes import Size, Sizes
+from dynseg.training.strip_sizes import ENLARGED_VALUES_PER_STRIP, TILE, TILES_PER_STRIP
 
 _FLOAT = 4
 # Python, PyTorch and the libraries beside it, before any image: measured 0.54 GB with PyTorch's usual CUDA build, also
@@ -21,11 +22,9 @@ _LABEL_BYTES = 16
 _BAND_BYTES = 16
 # Maps of what one strip is transformed to and from, in units of a tile and channel (`dynseg.training.fast.winograd`).
 _STRIP_VALUES = 180
-_TILES_PER_STRIP = 128
-_TILE = 4
 _KERNEL_GRADIENTS = 11 * 36
-# Strips of enlarged responses that are there at once (`dynseg.training.enlargement`).
-_ENLARGEMENT_BYTES = 4 * 32_000_000
+# While one strip of enlarged responses is made, about four are there.
+_ENLARGEMENT_BYTES = 4 * _FLOAT * ENLARGED_VALUES_PER_STRIP
 # Sizes along the longer side, in pixels, that are tried in place of one that memory doesn't do for.
 LEAST_MAX_SIZE = 64
 _SIZE_STEP = 32
@@ -197,7 +196,7 @@ def _fast_maps(size: Size, parameters: TrainingParameters, maps: int, threads: i
     height, width = size
     # What the first convolution reads of a pixel: the neighbourhood in every band, and a 1.
     values = parameters.channels * maps + 9 * bands + 1
-    tiles = max(_TILES_PER_STRIP, -(-width // _TILE))
+    tiles = max(TILES_PER_STRIP, -(-width // TILE))
     buffers = threads * tiles * _STRIP_VALUES * parameters.channels
     return _FLOAT * (height * width * values + buffers)
 
