@@ -16,7 +16,7 @@ FLOORS = (
     {"io", "training"},
     {"datasets", "methods", "scoring"},
     {"code_version", "model", "provenance"},
-    {"api", "figures", "workflow"},
+    {"api", "figures", "viewer", "workflow"},
     {"own_images", "report"},
     {"cli"},
     {"__main__"},
