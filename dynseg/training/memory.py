@@ -9,6 +9,7 @@ import psutil
 from dynseg.errors import UserError
 from dynseg.parameters import TrainingParameters
 from dynseg.training.sizes import Size, Sizes
+from dynseg.training.strip_sizes import ENLARGED_VALUES_PER_STRIP, TILE, TILES_PER_STRIP
 
 _FLOAT = 4
 # Python, PyTorch and the libraries beside it, before any image: measured 0.54 GB with PyTorch's usual CUDA build, also
@@ -21,11 +22,9 @@ _LABEL_BYTES = 16
 _BAND_BYTES = 16
 # Maps of what one strip is transformed to and from, in units of a tile and channel (`dynseg.training.fast.winograd`).
 _STRIP_VALUES = 180
-_TILES_PER_STRIP = 128
-_TILE = 4
 _KERNEL_GRADIENTS = 11 * 36
-# Strips of enlarged responses that are there at once (`dynseg.training.enlargement`).
-_ENLARGEMENT_BYTES = 4 * 32_000_000
+# While one strip of enlarged responses is made, about four are there.
+_ENLARGEMENT_BYTES = 4 * _FLOAT * ENLARGED_VALUES_PER_STRIP
 # Sizes along the longer side, in pixels, that are tried in place of one that memory doesn't do for.
 LEAST_MAX_SIZE = 64
 _SIZE_STEP = 32
@@ -86,10 +85,10 @@ def memory_needed(
     estimate = _estimate(sizes, parameters, "cpu", threads, bands)
     if sizes.applied == sizes.original:
         return estimate
-    # The estimate counts the pixels that the network is applied to; its responses are copied to be enlarged.
+    # The estimate counts the pixels that the network is applied to. Where responses are enlarged, a copy of them takes
+    # the place of the features.
     pixels = sizes.applied[0] * sizes.applied[1]
-    responses = _FLOAT * parameters.channels * pixels
-    return estimate + _pixel_bytes(bands) * (height * width - pixels) + responses + _ENLARGEMENT_BYTES
+    return estimate + _pixel_bytes(bands) * (height * width - pixels) + _ENLARGEMENT_BYTES
 
 
 def check_memory(size: Size, bands: int, max_size: int, parameters: TrainingParameters, threads: int) -> None:
@@ -197,7 +196,7 @@ def _fast_maps(size: Size, parameters: TrainingParameters, maps: int, threads: i
     height, width = size
     # What the first convolution reads of a pixel: the neighbourhood in every band, and a 1.
     values = parameters.channels * maps + 9 * bands + 1
-    tiles = max(_TILES_PER_STRIP, -(-width // _TILE))
+    tiles = max(TILES_PER_STRIP, -(-width // TILE))
     buffers = threads * tiles * _STRIP_VALUES * parameters.channels
     return _FLOAT * (height * width * values + buffers)
 
