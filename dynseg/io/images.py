@@ -249,6 +249,12 @@ def read_label_image(source: Path | str | bytes, name: str | None = None) -> NDA
         return labels
 
 
+def has_palette(content: bytes) -> bool:
+    """Tell whether the pixels of a picture that can be read are indices into a palette."""
+    with _opened(content) as image:
+        return image.mode == "P"
+
+
 def read_scribbles(path: Path | str) -> NDArray[np.integer]:
     """Read a label image in which 255, which is white in grey pictures, marks the pixels without a label.
 

@@ -1,5 +1,6 @@
 """Label maps and annotations that somebody else made, found by image; and contour maps."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from dynseg.io.contour_maps import cut_contour_map
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
 from dynseg.io.hdf5 import member, names, opened_hdf5
 from dynseg.io.image_ids import image_id as id_of_path
+from dynseg.io.images import has_palette
 from dynseg.io.label_files import LABEL_SUFFIXES, as_label_map, read_label_maps
 from dynseg.io.mat73_files import read_matlab_array
 from dynseg.io.mat_files import read_mat_contour_map
@@ -23,6 +25,9 @@ from dynseg.io.mat_files import read_mat_contour_map
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 PREDICTION_SUFFIXES = LABEL_SUFFIXES | HDF5_SUFFIXES
 ANNOTATION_SUFFIXES = LABEL_SUFFIXES
+
+# Index of the border in masks of PASCAL VOC, which isn't scored.
+VOC_BORDER = 255
 
 
 class Prediction(NamedTuple):
@@ -115,12 +120,14 @@ def pair_up(prediction: str | Path, ground_truth: str | Path, void: Collection[i
         A ground_truth.h5; a folder of .mat (as in BSD500), .png, .tif or .npy files named by image, several annotators
         being `name.1.png`, `name.2.png`; one such file; or an HDF5 file of label maps.
     void : collection of int
-        Labels of annotations that aren't scored; a ground_truth.h5 says by itself which pixels are.
+        Labels of the annotations whose pixels aren't scored. Where there is none and a PNG with a palette has the
+        border of PASCAL VOC's masks, a warning is logged when the first is read.
 
     Raises
     ------
     UserError
-        If either can't be read, nothing is annotated, or an annotated image has no prediction or several.
+        If either can't be read, `void` is given beside a ground_truth.h5, nothing is annotated, or an annotated image
+        has no prediction or several.
     """
     prediction, ground_truth = Path(prediction), Path(ground_truth)
     predictions = list_predictions(prediction)
@@ -277,18 +284,46 @@ def _list_annotations(
                 image_id: partial(_read_annotations, [Prediction(ground_truth, name)], void)
                 for image_id, name in images.items()
             }
+        if void:
+            raise UserError(f"{ground_truth} says itself which pixels aren't scored: leave the void labels out")
         annotated = read_annotated_ids(ground_truth)
         if not annotated:
             raise UserError(f"{ground_truth} has no annotations: give a dataset that has")
         return {image_id: partial(read_segments, ground_truth, image_id) for image_id in annotated}
+    warn = None if void else _BorderWarning()
     files = _files(ground_truth, ANNOTATION_SUFFIXES).items()
     annotators = group_annotators(((id_of_path(relative), Prediction(file)) for relative, file in files), predicted)
-    return {image_id: partial(_read_annotations, annotators[image_id], void) for image_id in sorted(annotators)}
+    return {image_id: partial(_read_annotations, annotators[image_id], void, warn) for image_id in sorted(annotators)}
 
 
-def _read_annotations(files: Sequence[Prediction], void: Collection[int]) -> NDArray[np.unsignedinteger]:
-    """Read every annotator's segments, (annotators, H, W), numbered from 1."""
-    return numbered_segments([labels for file in files for labels in _read_label_maps(file)], str(files[0]), void)
+def _read_annotations(
+    files: Sequence[Prediction], void: Collection[int], warn: "_BorderWarning | None" = None
+) -> NDArray[np.unsignedinteger]:
+    """Read every annotator's segments, (annotators, H, W), numbered from 1; 0 where the label is void."""
+    maps = []
+    for file in files:
+        maps += _read_label_maps(file)
+        if warn is not None:
+            warn(file.file, maps[-1])
+    return numbered_segments(maps, str(files[0]), void)
+
+
+class _BorderWarning:
+    """Warns of the first mask of PASCAL VOC whose border would count as a segment."""
+
+    def __init__(self) -> None:
+        self._warned = False
+
+    def __call__(self, file: Path, labels: NDArray[np.integer]) -> None:
+        if self._warned or file.suffix.lower() != ".png" or not (labels == VOC_BORDER).any():
+            return
+        if has_palette(_content(file)):
+            self._warned = True
+            logging.getLogger(__name__).warning(
+                "%s has a palette and pixels of index %d, which PASCAL VOC leaves unscored: they count as a segment "
+                "here, as in other files of its kind, unless --void %d is given",
+                *(file, VOC_BORDER, VOC_BORDER),
+            )
 
 
 def _read_label_maps(prediction: Prediction) -> list[NDArray[np.integer]]:
