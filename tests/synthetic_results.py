@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from ground_truth_files import write_ground_truth
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.result import Segmentation
 from dynseg.scoring.pooling import pool

@@ -10,7 +10,7 @@ from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.errors import UserError
 from dynseg.figures.panels import PanelImage
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
-from dynseg.io.images import read_image
+from dynseg.io.images import read_image, shown_as_rgb
 from dynseg.io.label_maps import files_by_image, join_files_by_image, read_image_ids, read_labels
 
 
@@ -148,7 +148,7 @@ def load_panel_image(
     UserError
         If the image is missing, or a label map was made from a picture of another size.
     """
-    photograph = read_image(find_image(dataset, image_id))
+    photograph = shown_as_rgb(read_image(find_image(dataset, image_id)))
     maps: list[NDArray[np.integer] | None] = []
     for by_dataset in label_maps.values():
         file = by_dataset.get(dataset.name, {}).get(image_id)
