@@ -60,7 +60,7 @@ def write_run(results: Path, dataset: str, method: str, quality: float, seed: in
             "continuity_loss": 1 / (1 + np.arange(iterations)),
         }
         segmentations.append((image_id, Segmentation(labels, history if iterations else {}, {"stopped_by": "limit"})))
-    directory = results / "segments" / dataset / method / f"seed{seed}"
+    directory = results / "label_maps" / dataset / method / f"seed{seed}"
     half = (len(ids) + 1) // 2
     provenance = {"method": method, "parameters": {"weight": 15}, "seed": seed, "versions": {"dynseg": "0.1.0"}}
     for batch, part in enumerate((segmentations[:half], segmentations[half:])):

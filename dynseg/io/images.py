@@ -12,7 +12,9 @@ from PIL import Image, ImageOps
 
 from dynseg.errors import UserError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 MAX_PIXELS = 178_956_970  # Pillow's own bound against decompression bombs
 
 # No other decoder of Pillow is let near the input: some of them start programs.

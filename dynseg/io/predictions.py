@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.datasets.writing import numbered_segments
 from dynseg.errors import UserError
+from dynseg.io.annotations import numbered_segments
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
 from dynseg.io.hdf5 import member, names, opened_hdf5, read_array
 from dynseg.io.image_ids import image_id as id_of_path

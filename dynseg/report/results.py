@@ -15,7 +15,7 @@ from dynseg.figures.inputs import locate_label_maps
 from dynseg.io.label_maps import read_attributes
 from dynseg.scoring.scores import read_scores
 from dynseg.workflow.batches import run_files
-from dynseg.workflow.plan import images_per_job
+from dynseg.workflow.methods import images_per_job
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
         raise UserError(f"{folder} holds no prepared dataset (datasets/NAME/images.txt): name the results of a run")
     methods = _labels(config.get("methods")) or {
         name: name
-        for name in sorted({name for dataset in datasets for name in _folders(folder / "segments" / dataset)})
+        for name in sorted({name for dataset in datasets for name in _folders(folder / "label_maps" / dataset)})
     }
     images = {dataset: read_image_list(folder / "datasets" / dataset) for dataset in datasets}
     runs = {}
     for dataset in datasets:
         for method in methods:
-            seed = _seed(folder / "segments" / dataset / method, config.get("seeds", []))
+            seed = _seed(folder / "label_maps" / dataset / method, config.get("seeds", []))
             if seed is not None:
-                segments = folder / "segments" / dataset / method / seed
+                segments = folder / "label_maps" / dataset / method / seed
                 label_maps = locate_label_maps(
                     run_files(segments, images[dataset], _images_per_job(folder / "datasets" / dataset, config, method))
                     if "images_per_job" in config

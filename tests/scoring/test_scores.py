@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from skimage.segmentation import felzenszwalb
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_annotated_ids, write_ground_truth
 from dynseg.io.images import read_image
