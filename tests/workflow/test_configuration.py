@@ -290,3 +290,23 @@ def test_all_points_of_a_grid_have_the_batches_of_the_most_expensive_one() -> No
         )
     }
     assert methods.images_per_job({**config, "images_per_job": 7}, "fsf-15", []) == 7
+
+
+@pytest.mark.parametrize(
+    ("void", "options"),
+    [
+        (255, ["--void", "255"]),
+        ([0, 255], ["--void", "0,255"]),
+        ("ignore", ["--void", "ignore"]),
+        ("0", None),
+        ([], None),
+    ],
+)
+def test_void_of_a_folder_is_a_word_a_label_or_several(tmp_path: Path, void: object, options: list[str] | None) -> None:
+    given = changed("datasets/mine", {"kind": "folder", "archive": str(tmp_path), "void": void})
+    if options is None:
+        with pytest.raises(UserError, match="datasets/mine"):
+            configuration.resolve(given, SCHEMA)
+    else:
+        resolved = configuration.resolve(given, SCHEMA)
+        assert datasets.prepare_options(resolved["datasets"]["mine"])[:2] == options
