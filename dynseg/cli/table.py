@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dynseg.io.files import written_aside
+from dynseg.workflow.layout import ResultsTree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,22 +39,22 @@ def command(
 
     runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for path in score_files:
-        dataset, method = path.absolute().parts[-3:-1]
-        runs.setdefault((dataset, method), []).append(read_scores(path))
+        runs.setdefault(ResultsTree.scored(path), []).append(read_scores(path))
     reading = Reading(
         long_table(runs, read_published(published)),
         difference_table(runs),
         _labels(datasets) or {dataset: dataset for dataset, _ in runs},
         _labels(methods) or {method: method for _, method in runs},
     )
+    results = ResultsTree(output_dir.parent)
     texts = {
-        "table1.csv": reading.table.to_csv(index=False),
-        "table1.md": markdown_table(reading),
-        "table1.tex": latex_table(reading),
-        "differences.csv": reading.differences.to_csv(index=False),
+        results.table("csv"): reading.table.to_csv(index=False),
+        results.table("md"): markdown_table(reading),
+        results.table("tex"): latex_table(reading),
+        results.differences: reading.differences.to_csv(index=False),
     }
-    for name, text in texts.items():
-        with written_aside(output_dir / name) as aside:
+    for path, text in texts.items():
+        with written_aside(output_dir / path.name) as aside:
             aside.write_text(text, encoding="utf-8")
 
 

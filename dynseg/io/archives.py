@@ -144,7 +144,9 @@ def _too_large(path: Path, name: str, size: int) -> UserError:
 
 def _folder_members(root: Path) -> Iterator[Member]:
     count = 0
-    pending: list[tuple[str, tuple[tuple[int, int] | None, ...]]] = [("", (_folder_identity(root),))]
+    # A link to a folder that it lies in would never end.
+    around = frozenset(map(_folder_identity, (root.resolve(), *root.resolve().parents)))
+    pending = [("", around)]
     names: list[str] = []
     while pending:
         below, above = pending.pop()
@@ -156,8 +158,7 @@ def _folder_members(root: Path) -> Iterator[Member]:
                     if identity is None:
                         names.append(name)
                     elif identity not in above:
-                        # A link to a folder that it lies in would never end.
-                        pending.append((name, (*above, identity)))
+                        pending.append((name, above | {identity}))
                     _counted(root, count := count + 1)
         except OSError as error:
             raise UserError(f"{root / below} can't be listed ({error.strerror}): check its permissions") from error

@@ -1,7 +1,6 @@
 """Finding in a results tree what the report shows."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from dynseg.figures.inputs import locate_label_maps
 from dynseg.io.label_maps import read_attributes
 from dynseg.scoring.scores import read_scores
 from dynseg.workflow.batches import run_files
+from dynseg.workflow.layout import ResultsTree
 from dynseg.workflow.methods import images_per_job
 
 
@@ -76,27 +76,28 @@ def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
     UserError
         If there is no prepared dataset in `folder`, or a file in it can't be read.
     """
-    datasets = _labels(config.get("datasets")) or {name: name for name in _folders(folder / "datasets")}
-    datasets = {name: label for name, label in datasets.items() if (folder / "datasets" / name / "images.txt").exists()}
+    tree = ResultsTree(folder)
+    datasets = _labels(config.get("datasets")) or {name: name for name in _folders(tree.datasets)}
+    datasets = {name: label for name, label in datasets.items() if tree.dataset(name).image_list.exists()}
     if not datasets:
-        raise UserError(f"{folder} holds no prepared dataset (datasets/NAME/images.txt): name the results of a run")
+        expected = tree.dataset("NAME").image_list.relative_to(folder)
+        raise UserError(f"{folder} holds no prepared dataset ({expected}): name the results of a run")
     methods = _labels(config.get("methods")) or {
-        name: name
-        for name in sorted({name for dataset in datasets for name in _folders(folder / "label_maps" / dataset)})
+        name: name for name in sorted({name for dataset in datasets for name in _folders(tree.methods(dataset))})
     }
-    images = {dataset: read_image_list(folder / "datasets" / dataset) for dataset in datasets}
+    images = {dataset: read_image_list(tree.dataset(dataset).folder) for dataset in datasets}
     runs = {}
     for dataset in datasets:
         for method in methods:
-            seed = _seed(folder / "label_maps" / dataset / method, config.get("seeds", []))
+            seed = _seed(tree.seeds(dataset, method), config.get("seeds", []))
             if seed is not None:
-                segments = folder / "label_maps" / dataset / method / seed
+                run = tree.label_maps(dataset, method, seed)
                 label_maps = locate_label_maps(
-                    run_files(segments, images[dataset], _images_per_job(folder / "datasets" / dataset, config, method))
+                    run_files(run, images[dataset], _images_per_job(tree.dataset(dataset).folder, config, method))
                     if "images_per_job" in config
-                    else [segments]
+                    else [run]
                 )
-                scores = folder / "scores" / dataset / method / f"{seed}.csv"
+                scores = tree.scores(dataset, method, seed)
                 runs[dataset, method] = Run(label_maps, read_scores(scores) if scores.exists() else pd.DataFrame())
     entries = (config.get("methods") or {}).items()
     blank = {name for name, entry in entries if isinstance(entry, Mapping) and entry.get("method") == "blank"}
@@ -146,15 +147,16 @@ def stage_times(folder: Path) -> list[dict[str, Any]]:
         `stage`, `jobs`, `seconds` (total) and `longest` (one job), the longest stage first.
     """
     rows = []
-    for stage in _folders(folder / "benchmarks"):
-        files = sorted((folder / "benchmarks" / stage).rglob("*.tsv"))
+    benchmarks = ResultsTree(folder).benchmarks
+    for stage in _folders(benchmarks):
+        files = sorted((benchmarks / stage).rglob("*.tsv"))
         seconds = [float(value) for file in files for value in pd.read_csv(file, sep="\t")["s"]]
         if seconds:
             rows.append({"stage": stage, "jobs": len(seconds), "seconds": sum(seconds), "longest": max(seconds)})
     return sorted(rows, key=lambda row: -row["seconds"])
 
 
-def _images_per_job(dataset_dir: Path, config: Mapping[str, Any], method: str) -> int:
+def _images_per_job(dataset_dir: Path | str, config: Mapping[str, Any], method: str) -> int:
     wanted = config.get("methods", {}).get(method, {}).get("images_per_job", config["images_per_job"])
     if wanted != "auto":
         return wanted
@@ -174,11 +176,8 @@ def _folders(parent: Path) -> list[str]:
     return sorted(path.name for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
 
 
-def _seed(method: Path, wanted: list[int]) -> str | None:
-    found = [name for name in _folders(method) if re.fullmatch(r"seed\d+", name) and any((method / name).glob("*.h5"))]
-    if wanted and f"seed{wanted[0]}" in found:
-        return f"seed{wanted[0]}"
-    return min(found, key=lambda name: int(name.removeprefix("seed")), default=None)
+def _seed(found: list[int], wanted: list[int]) -> int | None:
+    return wanted[0] if wanted and wanted[0] in found else min(found, default=None)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

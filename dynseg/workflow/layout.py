@@ -3,6 +3,7 @@
 Every argument may be a wildcard of Snakemake in braces instead of an id.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,11 @@ class ResultsTree:
         """Return the folder of the label map files of one method on one dataset with one seed."""
         return self.methods(dataset) / method / f"seed{seed}"
 
+    def seeds(self, dataset: str, method: str) -> list[int]:
+        """Return the seeds that label maps of a method on a dataset are there of, sorted."""
+        names = (file.parent.name for file in (self.methods(dataset) / method).glob("*/*.h5"))
+        return sorted({int(match[1]) for name in names if (match := re.fullmatch(r"seed(\d+)", name))})
+
     def batch(self, dataset: str, method: str, seed: int | str, batch: str) -> Path:
         """Return the label map file of a batch."""
         return batch_file(self.label_maps(dataset, method, seed), batch)
@@ -53,6 +59,18 @@ class ResultsTree:
     def scores(self, dataset: str, method: str, seed: int | str) -> Path:
         """Return the score table of one method on one dataset with one seed."""
         return Path(self.folder) / "scores" / dataset / method / f"seed{seed}.csv"
+
+    @staticmethod
+    def scored(path: Path | str) -> tuple[str, str]:
+        """Return the ids of the dataset and the method that a score table is of, by its path.
+
+        Examples
+        --------
+        >>> ResultsTree.scored(ResultsTree("results").scores("bsd500", "fsf-15", 0))
+        ('bsd500', 'fsf-15')
+        """
+        dataset, method = Path(path).absolute().parts[-3:-1]
+        return dataset, method
 
     @property
     def tables(self) -> Path:
