@@ -1,4 +1,4 @@
-"""MATLAB files: BSD500's annotations `groundTruth{i}.Segmentation`, one array `Segmentation`, or a contour map `ucm2`.
+"""MATLAB files: BSD500's `groundTruth{i}.Segmentation`, an array `Segmentation`, contours `ucm2`, label maps `segs{i}`.
 
 The format is described in "MAT-File Format" (MathWorks, level 5). SciPy's reader isn't used, since a broken or hostile
 file crashes the whole process in it: it trusts declared sizes and recurses without a bound.
@@ -85,6 +85,39 @@ def read_mat_contour_map(content: bytes, name: str) -> NDArray | None:
     """
     contour_map = _read(content, name).get("ucm2")
     return contour_map if isinstance(contour_map, np.ndarray) and contour_map.ndim == 2 else None
+
+
+def read_mat_label_map_series(content: bytes, name: str) -> list[NDArray] | None:
+    """Read `segs`, label maps of one image at several scales in the BSDS benchmark's format, from a MATLAB file.
+
+    Parameters
+    ----------
+    content : bytes
+        The file, of version 5 to 7.
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    list of ndarray, (H, W), or None
+        One a scale, in the order of the file, with the numbers that it has; None if it has no `segs`.
+
+    Raises
+    ------
+    UserError
+        If the file is broken or of another version, or `segs` isn't a cell array of label maps of one size.
+    """
+    variables = _read(content, name)
+    if "segs" not in variables:
+        return None
+    series = variables["segs"]
+    if not isinstance(series, list) or not series:
+        raise UserError(f"{name} has a `segs` that isn't a cell array of label maps: give at least one cell")
+    if not all(isinstance(labels, np.ndarray) and labels.size and labels.ndim == 2 for labels in series):
+        raise UserError(f"{name} has a cell of `segs` that isn't a label map: give one of height x width in each")
+    if len({labels.shape for labels in series}) > 1:
+        raise UserError(f"{name} has label maps of different sizes in `segs`: give those of one image")
+    return series
 
 
 def _read(content: bytes, name: str) -> dict[str, Any]:
