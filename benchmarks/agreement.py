@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.loop import make_step, train
 from dynseg.training.network import initial_network
 from dynseg.training.run import image_tensor, reduce_image

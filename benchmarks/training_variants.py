@@ -31,7 +31,7 @@ from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.scoring.bootstrap import paired_differences
 from dynseg.scoring.scores import SCORE_COLUMNS, pool, score_image
 from dynseg.training.enlargement import enlarged_labels

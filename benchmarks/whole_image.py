@@ -19,7 +19,7 @@ from step import FULL_SIZE, released_script
 from dynseg.datasets.photographs import picture_path
 from dynseg.io.images import read_image
 from dynseg.methods import Context
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.run import train_and_apply
 from dynseg.training.weighting import fsf
 

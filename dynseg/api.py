@@ -17,15 +17,14 @@ from dynseg.devices import resolve_device
 from dynseg.errors import UserError
 from dynseg.io.images import read_image
 from dynseg.io.label_maps import smallest_unsigned
-from dynseg.methods import check_label_limits
 from dynseg.methods.cnn import CnnParameters
 from dynseg.model import Model
-from dynseg.parameters import check_parameter, make_parameters, reduced_size
+from dynseg.parameters import check_parameter, make_parameters
 from dynseg.result import Context, Segmentation
 from dynseg.training.loop import OnIteration
 from dynseg.training.memory import BYTES_PER_PIXEL, available_memory, estimate_memory, format_bytes
 from dynseg.training.network import initial_network
-from dynseg.training.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
+from dynseg.training.parameters import DEFAULT_MU, LARGEST_SEED, PRESETS, check_label_limits, reduced_size
 from dynseg.training.run import (
     apply_network,
     image_array,
@@ -94,7 +93,7 @@ def segment(
         Called at every iteration with its number, an `Observation` and the weight; see
         `dynseg.training.loop.OnIteration`.
     **training
-        Fields of `dynseg.parameters.TrainingParameters`, in place of the preset's.
+        Fields of `dynseg.training.parameters.TrainingParameters`, in place of the preset's.
 
     Returns
     -------

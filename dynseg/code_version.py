@@ -16,7 +16,7 @@ UNDECIDING = {PACKAGE / name for name in ("methods/__init__.py", "errors.py", "i
 def code_version(*modules: str) -> str:
     """Return a digest of modules of dynseg and of all modules of dynseg that they import, directly or not.
 
-    Comments, docstrings, formatting and raised errors don't count, so only a change that may change a result changes
+    Comments, docstrings, descriptions, formatting and raised errors don't count, so only a change that may change a result changes
     the digest.
 
     Parameters
@@ -82,10 +82,15 @@ def _normalised(path: Path) -> str:
 
 
 class _WithoutRemarks(ast.NodeTransformer):
-    """Drops what can't change a result: docstrings and raised errors."""
+    """Drops what can't change a result: docstrings, descriptions of parameters and raised errors."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         return ast.Pass() if isinstance(node.value, ast.Constant) else node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+        return self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         return ast.Pass()

@@ -17,9 +17,9 @@ from PIL import Image
 import dynseg
 from dynseg import UserError, api
 from dynseg.api import memory_needed, user_parameters
-from dynseg.parameters import TrainingParameters, make_parameters
+from dynseg.parameters import make_parameters
 from dynseg.training.memory import PROCESS_BYTES, estimate_memory
-from dynseg.training.presets import PRESETS
+from dynseg.training.parameters import PRESETS, TrainingParameters
 from dynseg.workflow.configuration import load_schema, resolve
 
 REPOSITORY = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
 """Parameters: read from text, checked, written back."""
 
-from dataclasses import dataclass
+
 
 import pytest
 from hypothesis import given
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from dynseg.errors import UserError
 from dynseg.methods.cnn import CnnParameters
-from dynseg.parameters import make_parameters, parse_settings, settings_of
+from dynseg.parameters import make_parameters, parameter_class, parse_settings, settings_of
 
 
-@dataclass(frozen=True)
+@parameter_class
 class Example:
     name: str
     count: int = 3

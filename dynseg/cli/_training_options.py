@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dynseg.devices import DEVICES
-from dynseg.training.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
+from dynseg.training.parameters import DEFAULT_MU, LARGEST_SEED, PRESETS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from dynseg.errors import UserError
 from dynseg.parameters import make_parameters
 from dynseg.result import Context, Segmentation
+from dynseg.training.parameters import TrainingParameters, check_label_limits
 
-__all__ = ["Context", "Method", "Segmentation", "check_label_limits", "find_method", "method_names"]
+__all__ = ["Context", "Method", "Segmentation", "find_method", "method_names"]
 
 ENTRY_POINT_GROUP = "dynseg.methods"
 
@@ -25,8 +26,7 @@ class Method:
     Attributes
     ----------
     parameters : type
-        A frozen dataclass whose fields (int, float, str, bool) are the method's parameters, with their defaults. It
-        raises UserError when it is made with values that aren't allowed.
+        The class of the method's parameters; see `dynseg.parameters.parameter_class`.
     segment : callable
         From an image (H, W, 3) uint8 RGB, a `Context` and an object of `parameters` to a `Segmentation`.
     uses_gpu : bool
@@ -46,21 +46,12 @@ class Method:
         Raises
         ------
         UserError
-            See there, and `check_label_limits`.
+            If a value isn't allowed, or training would stop at once.
         """
-        parameters = make_parameters(self.parameters, values)
-        check_label_limits(parameters)
+        parameters: Any = make_parameters(self.parameters, values)
+        if isinstance(parameters, TrainingParameters):
+            check_label_limits(parameters)
         return parameters
-
-
-def check_label_limits(parameters: Any) -> None:
-    """Raise a UserError if training would stop at once, with no more labels than it begins with."""
-    least, most = (getattr(parameters, name, None) for name in ("minimum_labels", "channels"))
-    if least is not None and most is not None and least >= most:
-        raise UserError(
-            f"training stops at {least} labels (minimum_labels, --min-labels) and would begin with {most} (channels, "
-            "--max-labels): lower the first or raise the second"
-        )
 
 
 # Each name's module has an object `method`. Loading on demand keeps torch out of what doesn't need it.

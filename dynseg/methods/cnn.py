@@ -1,36 +1,28 @@
 """The paper's method: a network trained on one image with a fixed, FSF or SCF weight."""
 
-from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import TrainingParameters, check_parameter
+from dynseg.parameters import parameter_class
+from dynseg.training.parameters import Mu, TrainingParameters
 
-SCHEMES = ("fixed", "fsf", "scf")
 
-
-@dataclass(frozen=True, kw_only=True)
+@parameter_class(kw_only=True)
 class CnnParameters(TrainingParameters):
-    """Parameters of the paper's method.
+    """Parameters of the paper's method."""
 
-    Attributes
-    ----------
-    scheme : {"fixed", "fsf", "scf"}
-        The weight of the continuity loss: μ, q′/μ or μ/q′ (equations 1 to 3).
-    mu : float
-        μ, above 0.
-    """
-
-    scheme: str
-    mu: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_parameter("scheme", self.scheme, self.scheme in SCHEMES, f"one of {', '.join(SCHEMES)}")
-        check_parameter("mu", self.mu, self.mu > 0, "above 0")
+    scheme: Annotated[
+        Literal["fixed", "fsf", "scf"],
+        Field(
+            description="weight of the continuity loss: `fixed` is μ, `fsf` is q′/μ, `scf` is μ/q′ (equations 1 to 3)"
+        ),
+    ]
+    mu: Mu
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameters) -> Segmentation:
@@ -55,9 +47,9 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameter
         If a loss is not finite.
     """
     from dynseg.training.run import train_and_apply
-    from dynseg.training.weighting import SCHEMES as WEIGHTINGS
+    from dynseg.training.weighting import SCHEMES
 
-    weighting = partial(WEIGHTINGS[parameters.scheme], mu=parameters.mu)
+    weighting = partial(SCHEMES[parameters.scheme], mu=parameters.mu)
     return train_and_apply(image, context, parameters, weighting)
 
 

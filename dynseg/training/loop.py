@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynseg.errors import UserError
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.network import SegmentationNetwork
 from dynseg.training.step import Observation, PlainStep, Step
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from dynseg.parameters import TrainingParameters, reduced_size
+from dynseg.training.parameters import TrainingParameters, reduced_size
 
 _FLOAT = 4
 # Python, PyTorch and the libraries beside it, before any image: measured 0.54 GB with PyTorch's usual CUDA build, also

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from dynseg.parameters import TrainingParameters, reduced_size
+from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.result import Context, Segmentation
 from dynseg.training.joint_step import JointStep
 from dynseg.training.loop import LOOK_INTERVAL, OnIteration, Trained, make_step, train

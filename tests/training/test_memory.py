@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dynseg.api import memory_needed, user_parameters
-from dynseg.parameters import TrainingParameters, reduced_size
+from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training import memory
 from dynseg.training.memory import PROCESS_BYTES, available_memory, estimate_memory, format_bytes
 
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from functools import partial
 from dynseg.result import Context
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.run import train_and_apply
 from dynseg.training.weighting import fixed
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.result import Context
 from dynseg.training.network import initial_network
 from dynseg.training.run import (

@@ -11,7 +11,7 @@ import yaml
 
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, find_method
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.workflow import configuration, plan
 
 REPOSITORY = Path(__file__).parents[2]

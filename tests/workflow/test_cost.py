@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dynseg.methods.blank import BlankParameters
 from dynseg.methods.iic import IicParameters
 from dynseg.methods.superpixel_cnn import SuperpixelCnnParameters
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.workflow.cost import (
     FEWEST_JOBS,
     LONGEST_JOB_SECONDS,
