@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check schema bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml --quiet rules progress
@@ -20,6 +20,9 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+schema: $(INSTALLED)
+	$(BIN)/python -m dynseg.workflow.schema
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/step.py

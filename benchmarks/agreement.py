@@ -17,9 +17,9 @@ from torch import Tensor
 
 from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.io.images import read_image
-from dynseg.training.parameters import TrainingParameters
 from dynseg.training.loop import make_step, train
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.run import image_tensor, reduce_image
 from dynseg.training.weighting import SCHEMES
 

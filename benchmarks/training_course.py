@@ -30,12 +30,12 @@ from dynseg.figures.style import LINE_COLOURS, MARKERS, TWO_COLUMNS, figure_styl
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments
 from dynseg.io.images import read_image
-from dynseg.training.parameters import TrainingParameters
 from dynseg.scoring.bootstrap import paired_differences
 from dynseg.scoring.scores import SCORE_COLUMNS, pool, score_image
 from dynseg.training.fast.step import FastStep
 from dynseg.training.loop import train
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.run import image_tensor, reduce_image
 from dynseg.training.step import Observation
 from dynseg.training.weighting import SCHEMES

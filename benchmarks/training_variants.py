@@ -31,13 +31,13 @@ from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments
 from dynseg.io.images import read_image
-from dynseg.training.parameters import TrainingParameters
 from dynseg.scoring.bootstrap import paired_differences
 from dynseg.scoring.scores import SCORE_COLUMNS, pool, score_image
 from dynseg.training.enlargement import enlarged_labels
 from dynseg.training.fast.step import FastStep
 from dynseg.training.loop import OnIteration, train
 from dynseg.training.network import SegmentationNetwork, initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.run import image_tensor, reduce_image
 from dynseg.training.step import Observation
 from dynseg.training.weighting import SCHEMES

@@ -16,8 +16,8 @@ UNDECIDING = {PACKAGE / name for name in ("methods/__init__.py", "errors.py", "i
 def code_version(*modules: str) -> str:
     """Return a digest of modules of dynseg and of all modules of dynseg that they import, directly or not.
 
-    Comments, docstrings, descriptions, formatting and raised errors don't count, so only a change that may change a result changes
-    the digest.
+    Comments, docstrings, descriptions of parameters, formatting and raised errors don't count, so only a change that
+    may change a result changes the digest.
 
     Parameters
     ----------

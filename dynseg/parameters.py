@@ -18,6 +18,8 @@ from dynseg.errors import UserError
 Parameters = TypeVar("Parameters")
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
+# What depends on a property comes after all of them, so that a reader knows its default by then.
+_LAST = ("allOf", "if", "then", "else", "unevaluatedProperties")
 _BOUNDS = {
     "minimum": "at least {:g}",
     "exclusiveMinimum": "above {:g}",
@@ -170,7 +172,10 @@ def _tidied(schema: Any) -> Any:
         return [_tidied(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    tidy = {key: _tidied(part) for key, part in schema.items() if not (key == "title" and isinstance(part, str))}
+    keys = (
+        sorted(schema, key=lambda key: _LAST.index(key) if key in _LAST else -1) if "properties" in schema else schema
+    )
+    tidy = {key: _tidied(schema[key]) for key in keys if not (key == "title" and isinstance(schema[key], str))}
     if {"type": "null"} in tidy.get("anyOf", []):
         given = [part for part in tidy.pop("anyOf") if part != {"type": "null"}]
         tidy.pop("default", None)

@@ -1,7 +1,5 @@
 """Parameters: read from text, checked, written back."""
 
-
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -21,9 +21,7 @@ class GraphBasedParameters:
     sigma: Annotated[
         float, Field(ge=0, le=100, description="standard deviation of the Gaussian smoothing before, in pixels")
     ] = 0.8
-    minimum_size: Annotated[
-        int, Field(ge=0, description="segments of fewer pixels are merged with a neighbour")
-    ] = 100
+    minimum_size: Annotated[int, Field(ge=0, description="segments of fewer pixels are merged with a neighbour")] = 100
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: GraphBasedParameters) -> Segmentation:

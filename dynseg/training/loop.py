@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynseg.errors import UserError
-from dynseg.training.parameters import TrainingParameters
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.step import Observation, PlainStep, Step
 
 # Iterations between two looks at whether to stop, by type of device.

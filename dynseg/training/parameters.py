@@ -99,11 +99,15 @@ class TrainingParameters(NetworkParameters):
     scale: Scale = 1.0
     step: Annotated[
         Literal["fast", "plain"],
-        Field(description="implementation of an iteration on the CPU: `fast`, or `plain` PyTorch; the same mathematics"),
+        Field(
+            description="implementation of an iteration on the CPU: `fast`, or `plain` PyTorch; the same mathematics"
+        ),
     ] = "fast"
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"],
-        Field(description="number format of the network on a GPU; the CPU computes in `float32`"),
+        Field(
+            description="number format of the network on a GPU: `float32`, `tf32` or `bfloat16`; the CPU has `float32`"
+        ),
     ] = "float32"
 
 

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.result import Context, Segmentation
 from dynseg.training.joint_step import JointStep
 from dynseg.training.loop import LOOK_INTERVAL, OnIteration, Trained, make_step, train
 from dynseg.training.network import SegmentationNetwork, initial_network
+from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training.step import Step
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
@@ -33,6 +32,7 @@ from dynseg.workflow.plan import (
     settings_beside_scheme,
     swept_parameters,
 )
+from dynseg.workflow.schema import KINDS, config_schema
 
 # Sections whose entries are named by the user: given anew on the command line, they replace the config file's.
 NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
@@ -46,20 +46,13 @@ MEASURE_ENDINGS = ("_all", "_fine", "_coarse", "_mean", "_covering", "_pri", "_v
 _LARGEST_BITS = 63
 
 
-def load_schema(path: str | Path) -> dict[str, Any]:
-    """Return the JSON schema that a YAML file holds."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-
-
-def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
+def resolve(config: Mapping[str, Any]) -> Config:
     """Return the configuration with every default filled in, checked.
 
     Parameters
     ----------
     config : mapping
         As read from YAML.
-    schema : mapping
-        `workflow/schemas/config.schema.yaml`.
 
     Raises
     ------
@@ -72,11 +65,11 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     resolved: Config = copy.deepcopy(dict(config))
     datasets = resolved.get("datasets")
     for dataset_id, entry in datasets.items() if isinstance(datasets, dict) else ():
-        if isinstance(entry, dict) and dataset_id in ("bsd500", "voc2012", "mosaic", "photographs"):
+        if isinstance(entry, dict) and dataset_id in KINDS.keys() - {"folder"}:
             entry.setdefault("kind", dataset_id)
     if isinstance(datasets, dict):
         resolved.setdefault("panels", {dataset_id: {"dataset": dataset_id} for dataset_id in datasets})
-    errors = list(_Validator(schema).iter_errors(resolved))
+    errors = list(_Validator(config_schema()).iter_errors(resolved))
     if errors:
         # A key with a wrong value counts as unknown too, which says less.
         telling = [error for error in errors if error.validator != "unevaluatedProperties"]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dynseg.methods.iic import IicParameters
-from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training.memory import PROCESS_BYTES, estimate_memory
+from dynseg.training.parameters import TrainingParameters, reduced_size
 
 # Measured on the machine of benchmarks/README.md with the fast step, 100 channels: GFLOP/s of one thread, and how
 # they grow with threads.

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_workflow import REPOSITORY
 
 from dynseg.errors import UserError
 from dynseg.workflow import configuration
+from dynseg.workflow.schema import config_schema
 
-SCHEMA = configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
+SCHEMA = config_schema()
 SMALLEST: dict[str, Any] = {"datasets": {"mosaic": {}}, "methods": {"fsf-15": {"scheme": "fsf", "mu": 15}}}
 
 leaves = (
@@ -32,7 +32,7 @@ values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dic
 def resolve(config: Any) -> None:
     before = copy.deepcopy(config)
     with contextlib.suppress(UserError):
-        configuration.resolve(configuration.layer({**SMALLEST, **config}, config), SCHEMA)
+        configuration.resolve(configuration.layer({**SMALLEST, **config}, config))
     assert repr(config) == repr(before)
 
 
@@ -59,7 +59,7 @@ def test_any_value_of_an_entry_is_used_or_refused(section: str, name: str, entry
 
 def test_a_key_that_is_no_text_is_named() -> None:
     with pytest.raises(UserError, match="config: datasets: the key 2012 isn't text: put it in quotes"):
-        configuration.resolve({**SMALLEST, "datasets": {2012: {"kind": "mosaic"}}}, SCHEMA)
+        configuration.resolve({**SMALLEST, "datasets": {2012: {"kind": "mosaic"}}})
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_a_key_that_is_no_text_is_named() -> None:
 )
 def test_a_number_or_a_name_beyond_all_bounds_is_one_sentence(change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        configuration.resolve({**SMALLEST, **change}, SCHEMA)
+        configuration.resolve({**SMALLEST, **change})

@@ -284,7 +284,6 @@ NASTY: tuple[Any, ...] = (
     {None: None},
     b"bytes",
 )
-SCHEMA = configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
 
 
 def make_config(rng: random.Random) -> bytes:
@@ -301,7 +300,7 @@ def read_config(content: bytes, folder: Path) -> None:
     # Snakemake decodes the file by itself, and other bytes than text are no YAML.
     file.write_text(content.decode("utf-8", "replace"), encoding="utf-8")
     given = load_configfile(file)
-    config = configuration.resolve(configuration.layer({**SMALLEST, **given}, given), SCHEMA)
+    config = configuration.resolve(configuration.layer({**SMALLEST, **given}, given))
     for method in plan.every_method(config):
         plan.method_settings(config, method)
         plan.method_seeds(config, method)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dynseg.api import memory_needed, user_parameters
-from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training import memory
 from dynseg.training.memory import PROCESS_BYTES, available_memory, estimate_memory, format_bytes
+from dynseg.training.parameters import TrainingParameters, reduced_size
 
 MEASURE = """
 import sys

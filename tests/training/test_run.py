@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynseg.training.parameters import TrainingParameters
 from dynseg.result import Context
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.run import (
     apply_network,
     image_array,

@@ -47,10 +47,7 @@ try:
     config = configuration.resolve(
         configuration.layer(
             config, {} if IS_MODULE else workflow.config_settings.overwrite_config
-        ),
-        configuration.load_schema(
-            workflow.source_path("../schemas/config.schema.yaml")
-        ),
+        )
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
