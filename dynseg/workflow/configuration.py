@@ -4,6 +4,7 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 """
 
 import copy
+import functools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,29 +103,54 @@ def _check_plain(value: Any, path: str) -> None:
         raise UserError(f"config: {path}: a number has more than {_LARGEST_BITS} bits: give a smaller one")
 
 
-def layer(config: Config, given: Mapping[str, Any]) -> Config:
-    """Return the merged configuration, with sections of named entries replaced by those given on the command line.
+def layer(config: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> Config:
+    """Return the configuration that parts make when each is laid over those before it.
 
-    Snakemake merges them entry by entry, so that another config file could add datasets and methods but never leave
-    any out. Figures of the config file go with the datasets or methods that they show.
+    A section of named entries (`NAMED_SECTIONS`) replaces the one before it whole; in every other section the keys
+    that a part leaves out keep their values. Snakemake itself merges entry by entry, so that another file could add
+    datasets and methods but never leave any out. The figures of the parts before go with the datasets or methods that
+    a part replaces.
 
     Parameters
     ----------
     config : mapping
-        The config file, merged with what the command line gives.
-    given : mapping
-        What the command line gives, by `--configfile` and `--config`.
+        The configuration as Snakemake merged it: of all parts, or a key of theirs where dynseg is a module with that
+        key's value as its config. Any other is returned as it is.
+    parts : sequence of mapping
+        Content of the config files in their order, then what `--config` gives.
     """
-    layered = dict(config)
-    for section in NAMED_SECTIONS:
-        if section in given:
-            layered[section] = given[section]
-    if "datasets" in given or "methods" in given:
-        for section in set(FIGURE_SECTIONS) - set(given):
-            layered.pop(section, None)
-    if "methods" in given and "figure_methods" not in given:
-        layered.pop("figure_methods", None)
+    merged = functools.reduce(_merged, parts, {})
+    if merged == config:
+        return _in_order(_layered(parts), config)
+    for key, value in merged.items():
+        if value == config:
+            return _in_order(_layered([part[key] for part in parts if isinstance(part.get(key), Mapping)]), config)
+    return dict(config)
+
+
+def _layered(parts: Iterable[Mapping[str, Any]]) -> Config:
+    layered: Config = {}
+    for part in parts:
+        replaced = {section for section in NAMED_SECTIONS if section in part}
+        if replaced & {"datasets", "methods"}:
+            replaced |= set(FIGURE_SECTIONS)
+        if "methods" in replaced:
+            replaced.add("figure_methods")
+        layered = _merged({name: value for name, value in layered.items() if name not in replaced}, part)
     return layered
+
+
+def _merged(config: Any, part: Mapping[str, Any]) -> Any:
+    """Return a configuration with a part laid over it, as Snakemake does it."""
+    for key, value in part.items():
+        config = dict(config) if isinstance(config, Mapping) else {}
+        config[key] = _merged(config.get(key, {}), value) if isinstance(value, Mapping) else value
+    return config
+
+
+def _in_order(layered: Config, config: Mapping[str, Any]) -> Config:
+    """Return a layered configuration in the order that Snakemake gives it."""
+    return {name: layered[name] if name in NAMED_SECTIONS else config[name] for name in config if name in layered}
 
 
 def _check_folders(config: Config) -> None:

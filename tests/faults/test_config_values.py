@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from snakemake.utils import update_config
 
 from dynseg.errors import UserError
 from dynseg.workflow import configuration
@@ -29,10 +30,17 @@ keys = st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.sam
 values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4))
 
 
+def layered(*parts: dict[str, Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for part in parts:
+        update_config(merged, part)
+    return configuration.layer(merged, parts)
+
+
 def resolve(config: Any) -> None:
     before = copy.deepcopy(config)
     with contextlib.suppress(UserError):
-        configuration.resolve(configuration.layer({**SMALLEST, **config}, config))
+        configuration.resolve(layered(SMALLEST, config))
     assert repr(config) == repr(before)
 
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from snakemake.utils import update_config
 
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, find_method
@@ -30,11 +33,23 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return config
 
 
+def merge(*parts: dict[str, Any]) -> dict[str, Any]:
+    """What Snakemake makes of config files."""
+    merged: dict[str, Any] = {}
+    for part in parts:
+        update_config(merged, part)
+    return merged
+
+
+def layered(*parts: dict[str, Any]) -> dict[str, Any]:
+    return configuration.layer(merge(*parts), parts)
+
+
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_configs_of_the_repository_are_valid(path: Path) -> None:
     base = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
     given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    configuration.resolve(configuration.layer({**base, **given}, given))
+    configuration.resolve(layered(base, given))
 
 
 def test_everything_has_a_default() -> None:
@@ -189,19 +204,63 @@ def test_what_is_no_configuration_at_all_is_said_too(config: Any) -> None:
         configuration.resolve(config)
 
 
-def test_named_sections_of_the_command_line_replace_those_of_the_file() -> None:
+BASE: dict[str, Any] = {
+    **SMALLEST,
+    "training": {"momentum": 0.5},
+    "panels": {"p": {"dataset": "mosaic"}},
+    "figure_methods": {"scf-25": {"scheme": "scf", "mu": 25}},
+}
+
+
+def test_named_sections_of_a_file_replace_those_of_the_file_before() -> None:
     given = {"methods": {"scf-50": {"scheme": "scf", "mu": 50}}, "training": {"iterations": 7}}
-    base = {**copy.deepcopy(SMALLEST), "training": {"momentum": 0.5}, "panels": {"p": {"dataset": "mosaic"}}}
-    merged = {
-        **base,
-        "methods": {**base["methods"], **given["methods"]},
-        "training": {"momentum": 0.5, "iterations": 7},
-    }
-    layered = configuration.layer(merged, given)
-    assert list(layered["methods"]) == ["scf-50"]
-    assert layered["datasets"] == SMALLEST["datasets"]
-    assert layered["training"] == {"momentum": 0.5, "iterations": 7}
-    assert "panels" not in layered
+    config = layered(BASE, given)
+    assert list(config["methods"]) == ["scf-50"]
+    assert config["datasets"] == SMALLEST["datasets"]
+    assert config["training"] == {"momentum": 0.5, "iterations": 7}
+    assert "panels" not in config
+    assert "figure_methods" not in config
+
+
+def test_no_file_leaks_values_into_an_entry_of_the_next() -> None:
+    first = {"methods": {"graph": {"method": "graph_based", "scale": 50}, "k": {"method": "kmeans"}}}
+    second = {"methods": {"graph": {"method": "graph_based"}}, "datasets": {"photographs": {}}}
+    config = layered(BASE, first, second, {"training": {"iterations": 5}})
+    assert config["methods"] == {"graph": {"method": "graph_based"}}
+    assert config["datasets"] == {"photographs": {}}
+    assert config["training"] == {"momentum": 0.5, "iterations": 5}
+
+
+def test_a_figure_stays_where_the_file_that_replaces_its_methods_names_it() -> None:
+    panels = {"q": {"dataset": "mosaic"}}
+    methods = {"scf-50": {"scheme": "scf", "mu": 50}}
+    assert layered(BASE, {"methods": methods, "panels": panels})["panels"] == panels
+    assert "panels" not in layered(BASE, {"panels": panels}, {"methods": methods})
+
+
+def test_a_module_is_layered_where_its_config_is_a_key_of_the_files_or_all_of_them() -> None:
+    own, other = {"datasets": ["of", "others"], "dynseg": BASE}, {"dynseg": {"methods": {"k": {"method": "kmeans"}}}}
+    merged = merge(own, other)
+    assert configuration.layer(merged["dynseg"], [own, other]) == layered(BASE, other["dynseg"])
+    # What another program made of the files is none of them.
+    assert configuration.layer(SMALLEST, [own, other]) == SMALLEST
+
+
+sections = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.dictionaries(st.sampled_from("ab"), st.dictionaries(st.sampled_from("xy"), st.integers()) | st.none())
+        for name in ("methods", "datasets", "panels", "training")
+    },
+)
+
+
+@given(st.lists(sections, min_size=1, max_size=4))
+def test_of_a_named_section_the_last_file_that_has_it_says_all(parts: list[dict[str, Any]]) -> None:
+    config = layered(*parts)
+    assert {**config, **{name: parts[-1][name] for name in parts[-1] if name != "training"}} == config
+    assert config.get("training") == merge(*parts).get("training")
+    assert layered(*parts, {}) == config
 
 
 def test_the_files_that_follow_from_the_declared_keys_are_up_to_date() -> None:

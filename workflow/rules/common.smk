@@ -4,6 +4,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
 # A checkout brings its package along; rules that another workflow takes from an address need it installed.
@@ -27,9 +28,6 @@ from dynseg.datasets.reading import find_image, read_image_list, read_image_size
 
 offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
 
-# A module has the config that its `config:` gives; what the command line says is meant for the workflow around it.
-IS_MODULE = workflow.modifier.skip_configfile
-
 
 def calm_scheduler():
     """Keep Snakemake from looking at every waiting job, and at all its inputs, again and again.
@@ -43,12 +41,16 @@ def calm_scheduler():
         workflow.scheduler.job_rate_limiter = None
 
 
+def config_parts():
+    """Return what config files and `--config` say, each by itself; Snakemake gives them merged."""
+    settings = workflow.config_settings
+    given = workflow.overwrite_configfiles
+    own = [] if settings.replace_workflow_config else workflow.configfiles[len(given) :]
+    return [*(load_configfile(file) for file in [*own, *given]), settings.config]
+
+
 try:
-    config = configuration.resolve(
-        configuration.layer(
-            config, {} if IS_MODULE else workflow.config_settings.overwrite_config
-        )
-    )
+    config = configuration.resolve(configuration.layer(config, config_parts()))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
