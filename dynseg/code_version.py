@@ -3,9 +3,10 @@
 import ast
 import hashlib
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-from dynseg.methods import Method
+from dynseg.methods import Method, plug_in_version
 
 PACKAGE = Path(__file__).parent
 # The registry of methods names all of them, but decides the result of none; nor do these helpers.
@@ -34,8 +35,23 @@ def code_version(*modules: str) -> str:
 
 
 def label_map_code(method: Method) -> str:
-    """Return a digest of the code that decides a method's label maps."""
-    return code_version(method.segment.__module__, "dynseg.io.label_maps", "dynseg.io.images")
+    """Return a digest of the code that decides a method's label maps; a plug-in's version and sources count too."""
+    module = method.segment.__module__
+    code = code_version(module, "dynseg.io.label_maps", "dynseg.io.images")
+    package = module.partition(".")[0]
+    return code if package == PACKAGE.name else _plug_in_version(package, code)
+
+
+@cache
+def _plug_in_version(package: str, code: str) -> str:
+    digest = hashlib.sha256(f"{code}\n{plug_in_version(package)}\n".encode())
+    spec = find_spec(package)
+    if spec is not None:
+        folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+        files = [(path.relative_to(folder), path) for folder in folders for path in folder.rglob("*.py")]
+        for name, path in sorted(files) or [(Path(package), Path(spec.origin or ""))]:
+            digest.update(f"{name}\n{_normalised(path)}\n".encode())
+    return digest.hexdigest()[:12]
 
 
 def _reachable(modules: tuple[str, ...]) -> set[Path]:

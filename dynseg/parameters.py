@@ -66,6 +66,11 @@ def parameter_class(cls: Any = None, *, kw_only: bool = False) -> Any:
     return made
 
 
+def is_parameter_class(cls: Any) -> bool:
+    """Tell whether `parameter_class` made a class."""
+    return isinstance(cls, type) and dataclasses.is_dataclass(cls) and hasattr(cls, "_refuse_booleans")
+
+
 def check_parameter(name: str, value: Any, allowed: bool, expected: str) -> None:
     """Raise a UserError that names the parameter, what was expected and what was given, unless `allowed`."""
     if not allowed:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
-from dynseg.parameters import make_parameters
+from dynseg.parameters import is_parameter_class, make_parameters
 from dynseg.result import Context, Segmentation
 from dynseg.training.parameters import TrainingParameters, check_label_limits
 
@@ -79,14 +79,38 @@ def find_method(name: str) -> Method:
     Raises
     ------
     UserError
-        If there is no such method.
+        If there is no such method, or it is a plug-in that can't be used.
     """
     if name in MODULES:
         return importlib.import_module(MODULES[name]).method
     for point in _third_party():
         if point.name == name:
-            return point.load()
+            return _load(point)
     raise UserError(f"there is no method {name!r}: use one of {', '.join(method_names())}")
+
+
+def plug_in_version(module: str) -> str:
+    """Return names and versions of the installed packages that add methods from a top-level module, as text."""
+    points = [point for point in _third_party() if point.module.partition(".")[0] == module]
+    return ", ".join(sorted({f"{point.dist.name} {point.dist.version}" for point in points if point.dist}))
+
+
+def _load(point: EntryPoint) -> Method:
+    package = point.dist.name if point.dist else point.module
+    try:
+        method = point.load()
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(
+            f"the method {point.name!r} of the package {package} can't be loaded ({reason}): repair or remove "
+            "the package"
+        ) from error
+    if not isinstance(method, Method) or not is_parameter_class(method.parameters):
+        raise UserError(
+            f"the method {point.name!r} of the package {package} isn't a Method whose parameters are a "
+            "parameter_class: repair it as docs/methods.md shows, or remove the package"
+        )
+    return method
 
 
 def _third_party() -> list[EntryPoint]:

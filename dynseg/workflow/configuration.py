@@ -5,12 +5,14 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 
 import copy
 import functools
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
@@ -44,7 +46,9 @@ DOWNLOADED_KINDS = ("bsd500", "voc2012")
 # Of a measure's name, after its dataset's id.
 MEASURE_ENDINGS = ("_all", "_fine", "_coarse", "_mean", "_covering", "_pri", "_voi")
 
+_PATHS = {"results", "resources", "archive", "annotations", "ids", "predictions"}
 _LARGEST_BITS = 63
+_UNKNOWN_KEY = ("additionalProperties", "unevaluatedProperties")
 
 
 def resolve(config: Mapping[str, Any]) -> Config:
@@ -77,6 +81,7 @@ def resolve(config: Mapping[str, Any]) -> Config:
         raise UserError(_sentence(best_match(telling or errors)))
     if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
         resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
+    _expand_homes(resolved)
     _check_folders(resolved)
     _check_methods(resolved)
     _check_published(resolved)
@@ -119,7 +124,7 @@ def layer(config: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> Conf
     parts : sequence of mapping
         Content of the config files in their order, then what `--config` gives.
     """
-    merged = functools.reduce(_merged, parts, {})
+    merged: Config = functools.reduce(_merged, parts, {})
     if merged == config:
         return _in_order(_layered(parts), config)
     for key, value in merged.items():
@@ -151,6 +156,17 @@ def _merged(config: Any, part: Mapping[str, Any]) -> Any:
 def _in_order(layered: Config, config: Mapping[str, Any]) -> Config:
     """Return a layered configuration in the order that Snakemake gives it."""
     return {name: layered[name] if name in NAMED_SECTIONS else config[name] for name in config if name in layered}
+
+
+def _expand_homes(config: Config) -> None:
+    """Replace "~" at the start of paths by the user's home, as a shell would."""
+    tuning = config["tuning"]
+    entries = [config, tuning["dataset"], *tuning["grids"].values()]
+    entries += [entry for section in ("datasets", "methods", "figure_methods") for entry in config[section].values()]
+    for entry in entries:
+        for key in _PATHS & entry.keys():
+            if isinstance(entry[key], str):
+                entry[key] = os.path.expanduser(entry[key])
 
 
 def _check_folders(config: Config) -> None:
@@ -325,10 +341,34 @@ def _check_methods_train_with_a_scheme(config: Config, key: str, methods: Sequen
 
 
 def _sentence(error: ValidationError) -> str:
-    key = "/".join(str(part) for part in error.absolute_path)
-    expected = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
+    key = "/".join(str(part) for part in error.absolute_path) or "top level"
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    number = _number(error.instance)
+    if number and Draft202012Validator(schema).is_valid(yaml.safe_load(number)):
+        return (
+            f"config: {key}: {error.instance!r} is text, where a number is expected: write {number} without "
+            "quotes (in a file where it stands in a list or mapping, since --config makes text of those)"
+        )
+    expected = schema.get("description", "") if error.validator not in _UNKNOWN_KEY else ""
     message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
-    return f"config: {key or 'top level'}: {message}{f' ({expected})' if expected else ''}: see config/README.md"
+    return f"config: {key}: {message}{f' ({expected})' if expected else ''}: see config/README.md"
+
+
+def _number(value: Any) -> str | None:
+    """Return the number that a text stands for as YAML writes it; None if it stands for none.
+
+    YAML takes a number with an exponent for text where it has no decimal point.
+    """
+    if not isinstance(value, str):
+        return None
+    for kind in (int, float):
+        try:
+            number = kind(value)
+        except ValueError:
+            continue
+        text = repr(number)
+        return (text if "." in text else text.replace("e", ".0e")) if math.isfinite(number) else None
+    return None
 
 
 def _fill_defaults(
