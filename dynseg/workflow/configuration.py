@@ -43,7 +43,7 @@ NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SEC
 # Kinds whose archive may be an address.
 DOWNLOADED_KINDS = ("bsd500", "voc2012")
 
-# Of a measure's name, after its dataset's id.
+# A measure's name is a dataset's id and one of these suffixes, or none.
 MEASURE_ENDINGS = ("_all", "_fine", "_coarse", "_mean", "_covering", "_pri", "_voi")
 
 _PATHS = {"results", "resources", "archive", "annotations", "ids", "predictions"}

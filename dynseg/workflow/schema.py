@@ -115,8 +115,11 @@ class Dataset(BaseModel):
     model_config = ConfigDict(json_schema_extra=_add_keys_of_kinds)
 
     kind: Annotated[
-        Literal["bsd500", "voc2012", "folder", "mosaic", "photographs"],
-        Field(description="how the data is laid out; may be left out where the id is a kind's name"),
+        str,
+        Field(
+            description="how the data is laid out; may be left out where the id is a kind's name",
+            json_schema_extra={"enum": list(KINDS)},
+        ),
     ]
     sample: Annotated[int | None, Field(ge=1, description="number of images to draw; all if left out")] = None
     sample_seed: Annotated[int, Field(ge=0, description="seed of that draw")] = 0
