@@ -45,13 +45,25 @@ def label_map_code(method: Method) -> str:
 @cache
 def _plug_in_version(package: str, code: str) -> str:
     digest = hashlib.sha256(f"{code}\n{plug_in_version(package)}\n".encode())
-    spec = find_spec(package)
-    if spec is not None:
-        folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-        files = [(path.relative_to(folder), path) for folder in folders for path in folder.rglob("*.py")]
-        for name, path in sorted(files) or [(Path(package), Path(spec.origin or ""))]:
-            digest.update(f"{name}\n{_normalised(path)}\n".encode())
+    for name, path in _plug_in_files(package):
+        digest.update(f"{name}\n".encode())
+        try:
+            digest.update(_normalised(path).encode())
+        except (SyntaxError, ValueError):
+            # Templates, compiled modules.
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _plug_in_files(package: str) -> list[tuple[str, Path]]:
+    """Return names and paths of the Python files of an installed package, or of the one that a single module has."""
+    spec = find_spec(package)
+    if spec is None:
+        return []
+    if spec.submodule_search_locations is None:
+        return [(package, Path(spec.origin))] if spec.origin else []
+    folders = [Path(folder) for folder in spec.submodule_search_locations]
+    return sorted((str(path.relative_to(folder)), path) for folder in folders for path in folder.rglob("*.py"))
 
 
 def _reachable(modules: tuple[str, ...]) -> set[Path]:

@@ -127,5 +127,16 @@ def test_a_changed_package_reruns_what_it_made(installed, tmp_path, file, old, n
     assert (label_map_code(tmp_path) != before) == reruns
 
 
+def test_a_module_beside_that_of_the_method_counts_too_even_where_it_cant_be_parsed(installed, tmp_path):
+    package = tmp_path / "dynseg_grey_levels"
+    package.mkdir()
+    (tmp_path / "dynseg_grey_levels.py").rename(package / "__init__.py")
+    codes = [label_map_code(tmp_path)]
+    for text in ("LEVELS = 3\n", "LEVELS = 4\n", "{{ template }", "{{ another }"):
+        (package / "helper.py").write_text(text, encoding="utf-8")
+        codes.append(label_map_code(tmp_path))
+    assert len(set(codes)) == len(codes)
+
+
 def test_without_the_package_there_is_no_such_method():
     assert "grey_levels" not in method_names()
