@@ -115,10 +115,14 @@ def make_parameters(cls: type[Parameters], values: Mapping[str, Any]) -> Paramet
     return cls(**values)
 
 
+def values_of(parameters: Any) -> dict[str, Any]:
+    """Return the values of an object's parameters by name, without those that aren't given (None)."""
+    return {name: value for name, value in dataclasses.asdict(parameters).items() if value is not None}
+
+
 def settings_of(parameters: Any) -> list[str]:
-    """Return every parameter that is given as a text "name=value", sorted: equal lists exactly for equal parameters."""
-    values = dataclasses.asdict(parameters)
-    return sorted(f"{name}={value}" for name, value in values.items() if value is not None)
+    """Return `values_of` as texts "name=value", sorted: equal lists exactly for equal parameters."""
+    return sorted(f"{name}={value}" for name, value in values_of(parameters).items())
 
 
 def parameter_schema(cls: type) -> dict[str, Any]:
@@ -126,7 +130,8 @@ def parameter_schema(cls: type) -> dict[str, Any]:
 
     It has no titles, and says of a field that may be None how to give it a value; to leave it out is to say None.
     """
-    return _tidied(TypeAdapter(cls).json_schema())
+    schema: dict[str, Any] = _tidied(TypeAdapter(cls).json_schema())
+    return schema
 
 
 def expected_value(schema: Mapping[str, Any]) -> str:

@@ -82,7 +82,8 @@ def find_method(name: str) -> Method:
         If there is no such method, or it is a plug-in that can't be used.
     """
     if name in MODULES:
-        return importlib.import_module(MODULES[name]).method
+        method: Method = importlib.import_module(MODULES[name]).method
+        return method
     for point in _third_party():
         if point.name == name:
             return _load(point)
