@@ -349,7 +349,10 @@ def _sentence(error: ValidationError) -> str:
             f"config: {key}: {error.instance!r} is text, where a number is expected: write {number} without "
             "quotes (in a file where it stands in a list or mapping, since --config makes text of those)"
         )
-    expected = schema.get("description", "") if error.validator not in _UNKNOWN_KEY else ""
+    if error.validator in _UNKNOWN_KEY:
+        unknown = next(name for name in error.instance if repr(name) in error.message)
+        return f"config: {key}: there is no key {unknown!r} here: see config/README.md"
+    expected = schema.get("description", "")
     message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
     return f"config: {key}: {message}{f' ({expected})' if expected else ''}: see config/README.md"
 
