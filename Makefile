@@ -5,26 +5,29 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check schema bench lock clean
+.PHONY: help demo test check schema bench lock clean
 
-demo: $(INSTALLED)
+help:  ## Say what the targets do
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(INSTALLED)  ## Run the workflow on embedded data and print the table
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml --quiet rules progress
 	@$(BIN)/python -m dynseg summary results/demo
 
-test: $(INSTALLED)
+test: $(INSTALLED)  ## Run the quick tests and the examples of docstrings
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
-check: $(INSTALLED)
+check: $(INSTALLED)  ## Lint, format, types, Snakemake's linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-schema: $(INSTALLED)
+schema: $(INSTALLED)  ## Write what follows from the declared configuration
 	$(BIN)/python -m dynseg.workflow.schema
 
-bench: $(INSTALLED)
+bench: $(INSTALLED)  ## Measure; benchmarks/README.md explains
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/strip_layer.py
 	$(BIN)/python benchmarks/whole_image.py
@@ -32,11 +35,11 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/job_overhead.py
 	$(BIN)/python benchmarks/scale.py
 
-lock: $(INSTALLED)
+lock: $(INSTALLED)  ## Write requirements.lock from what .venv holds
 	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu$$//"; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
 
-clean:
+clean:  ## Remove .venv and what was built
 	rm -rf $(VENV) build *.egg-info
 
 $(INSTALLED): requirements.lock pyproject.toml

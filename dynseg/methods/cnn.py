@@ -1,6 +1,5 @@
 """The paper's method: a network trained on one image with a fixed, FSF or SCF weight."""
 
-from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -9,7 +8,9 @@ from pydantic import Field
 
 from dynseg.methods import Context, Method, Segmentation
 from dynseg.parameters import parameter_class
+from dynseg.training.cost import training_cost
 from dynseg.training.parameters import Mu, TrainingParameters
+from dynseg.training.weighting import weight_of
 
 
 @parameter_class(kw_only=True)
@@ -46,11 +47,11 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameter
     UserError
         If a loss is not finite.
     """
+    from dynseg.training.images import image_tensor
     from dynseg.training.run import train_and_apply
-    from dynseg.training.weighting import SCHEMES
 
-    weighting = partial(SCHEMES[parameters.scheme], mu=parameters.mu)
-    return train_and_apply(image, context, parameters, weighting)
+    weighting = weight_of(parameters.scheme, parameters.mu)
+    return train_and_apply(image_tensor(image).to(context.device), context.seed, parameters, weighting)
 
 
-method = Method(CnnParameters, segment, uses_gpu=True)
+method = Method(CnnParameters, segment, uses_gpu=True, cost=training_cost, takes_any_bands=True)

@@ -18,8 +18,8 @@ class ExternalParameters:
         str,
         Field(
             min_length=1,
-            description="folder of label maps that somebody else made (PNG, .mat, .npy or .h5), named by image id, or "
-            "one `.h5` file of all; changed files rerun `segment`",
+            description="folder of label maps that somebody else made (PNG, TIFF, .mat, .npy or .h5), named by image "
+            "id, or one `.h5` file of all; changed files rerun `segment`",
         ),
     ]
     ucm_threshold: Annotated[

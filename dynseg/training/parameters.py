@@ -10,9 +10,6 @@ from dynseg.parameters import parameter_class
 # The largest seed that NumPy, torch and scikit-learn all accept.
 LARGEST_SEED = 2**32 - 1
 
-# The best of the paper's values of μ for each scheme.
-DEFAULT_MU = {"fsf": 15.0, "scf": 50.0, "fixed": 5.0}
-
 # What a preset changes of the defaults, which are the paper's. config/config.yaml and config/fast.yaml train with the
 # same values; a test compares them.
 PRESETS: dict[str, dict[str, Any]] = {

@@ -18,6 +18,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from dynseg.errors import UserError
 from dynseg.methods import find_method
+from dynseg.scoring.measures import MEASURES, table_measures
 from dynseg.workflow.plan import (
     FIGURE_SECTIONS,
     TUNING_DATASET,
@@ -42,9 +43,6 @@ NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SEC
 
 # Kinds whose archive may be an address.
 DOWNLOADED_KINDS = ("bsd500", "voc2012")
-
-# A measure's name is a dataset's id and one of these suffixes, or none.
-MEASURE_ENDINGS = ("_all", "_fine", "_coarse", "_mean", "_covering", "_pri", "_voi")
 
 _PATHS = {"results", "resources", "archive", "annotations", "ids", "predictions"}
 _LARGEST_BITS = 63
@@ -204,13 +202,14 @@ def _check_methods(config: Config) -> None:
 def _check_published(config: Config) -> None:
     # Methods of config/config.yaml keep their published scores where other datasets replace its own.
     datasets = {*config["datasets"], "bsd500", "voc2012"}
-    known = {f"{dataset_id}{ending}" for dataset_id in datasets for ending in ("", *MEASURE_ENDINGS)}
+    known = {name for dataset_id in datasets for name in table_measures(dataset_id)}
+    endings = ", ".join(f"_{measure.name}" for measure in MEASURES if not measure.raw)
     for method_id, entry in config["methods"].items():
         for name in entry.get("published", {}):
-            if name.removesuffix("_raw") not in known:
+            if name not in known:
                 raise UserError(
                     f"config: methods/{method_id}/published: {name} is no measure: write a dataset's id, alone or with "
-                    f"one of {', '.join(MEASURE_ENDINGS)}, and _raw after it for raw labels"
+                    f"one of {endings}, and _raw after it for raw labels"
                 )
 
 
@@ -349,7 +348,7 @@ def _sentence(error: ValidationError) -> str:
             f"config: {key}: {error.instance!r} is text, where a number is expected: write {number} without "
             "quotes (in a file where it stands in a list or mapping, since --config makes text of those)"
         )
-    if error.validator in _UNKNOWN_KEY:
+    if error.validator in _UNKNOWN_KEY and isinstance(error.instance, Mapping):
         unknown = next(name for name in error.instance if repr(name) in error.message)
         return f"config: {key}: there is no key {unknown!r} here: see config/README.md"
     expected = schema.get("description", "")

@@ -115,7 +115,7 @@ def images_per_job(config: Config, method_id: str, sizes: Iterable[Size]) -> int
     grids = ([point_id for point_id, _ in grid(config, grid_id)] for grid_id in config["tuning"]["grids"])
     beside = next((points for points in grids if method_id in points), [method_id])
     parameters = [method_parameters(config, each) for each in beside]
-    return choose_images_per_job(parameters, method_of(config, method_id).uses_gpu, sizes)
+    return choose_images_per_job(method_of(config, method_id), parameters, sizes)
 
 
 def images_per_job_setting(config: Config, method_id: str) -> Any:

@@ -27,9 +27,9 @@ from snakemake.utils import update_config
 
 from dynseg.datasets import prepare
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import read_annotated_ids, read_segments, write_ground_truth
+from dynseg.io.ground_truth import read_annotated_ids, read_segments, store_annotations
 from dynseg.io.label_maps import read_history, read_image_ids, read_labels, write_label_maps
-from dynseg.io.mat_files import read_mat_annotations, read_mat_contour_map
+from dynseg.io.mat_files import read_mat_annotations, read_mat_contour_map, read_mat_label_map_series
 from dynseg.io.predictions import list_predictions, read_prediction
 from dynseg.methods import Segmentation
 from dynseg.workflow import configuration, plan
@@ -118,12 +118,20 @@ def annotators(*maps: np.ndarray) -> dict[str, Any]:
     return {"groundTruth": cells}
 
 
+def series(*maps: np.ndarray) -> dict[str, Any]:
+    cells = np.empty((1, len(maps)), dtype=object)
+    for number, labels in enumerate(maps):
+        cells[0, number] = labels
+    return {"segs": cells}
+
+
 MATS = [
     mat(annotators(LABELS, LABELS + 1)),
     mat({"Segmentation": LABELS.astype(float)}),
     mat({"Segmentation": LABELS.astype("u1"), "text": "abc", "n": 3.5}),
     mat({"ucm2": np.random.default_rng(0).random((11, 15))}),
     mat({"ucm2": np.zeros((3, 3), np.float32), "sparse": np.eye(2)}),
+    mat(series(LABELS, LABELS + 1, LABELS // 2)),
 ]
 
 
@@ -141,6 +149,8 @@ def make_mat(rng: random.Random) -> bytes:
 def read_mat(content: bytes, folder: Path) -> None:
     with contextlib.suppress(UserError):
         read_mat_contour_map(content, "some.mat")
+    with contextlib.suppress(UserError):
+        read_mat_label_map_series(content, "some.mat")
     read_mat_annotations(content, "some.mat")
 
 
@@ -168,7 +178,7 @@ def hdf5_files() -> list[bytes]:
         history = {"iteration": np.arange(3), "weight": np.ones(3)}
         write_label_maps(path, [("a", Segmentation(LABELS, history, {"stopped_by": "labels"}))], {"method": "cnn"})
         found.append(path.read_bytes())
-        write_ground_truth(path, [("a", np.stack([LABELS, LABELS]))], {"dataset": "some"})
+        store_annotations(path, [("a", np.stack([LABELS, LABELS]))], {"dataset": "some"})
         found.append(path.read_bytes())
         for version in ("earliest", "latest"):
             with h5py.File(path, "w", libver=version) as file:

@@ -120,7 +120,12 @@ def segmentation_cost(estimate, wildcards, attempt):
     sizes = [known[image_id] for image_id in images]
     gpu = uses_gpu(method)
     return estimate(
-        plan_of(method)["parameters"], sizes, config["threads"], gpu, attempt
+        plan.method_of(config, method),
+        plan_of(method)["parameters"],
+        sizes,
+        config["threads"],
+        gpu,
+        attempt,
     )
 
 
