@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynseg.errors import UserError
-from dynseg.parameters import TrainingParameters
 from dynseg.training.descent import GradientDescent
 from dynseg.training.fast.step import FastStep
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.precision import autocast_type, runs_fast
 from dynseg.training.step import Observation, PlainStep, Step
 

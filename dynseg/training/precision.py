@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 
 T = TypeVar("T")
 

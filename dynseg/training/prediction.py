@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from dynseg.parameters import TrainingParameters
 from dynseg.training.enlargement import enlarged_labels
 from dynseg.training.fast.forward import ForwardPass
 from dynseg.training.fast.strips import as_pixels, one_thread_per_operation
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.precision import autocast_type, runs_fast, tf32_allowed
 from dynseg.training.step import respond
 
