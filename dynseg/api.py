@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from dynseg.devices import resolve_device
 from dynseg.errors import UserError
+from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.images import read_image
-from dynseg.io.label_maps import smallest_unsigned
 from dynseg.methods import check_label_limits
 from dynseg.methods.cnn import CnnParameters
 from dynseg.model import Model

@@ -16,6 +16,7 @@ from dynseg.training.weighting import SCHEMES
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dynseg.io.images import Reading
     from dynseg.training.step import Observation
 
 SEED = click.IntRange(0, LARGEST_SEED)
@@ -71,6 +72,43 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+_READING_OPTIONS = (
+    click.option(
+        "--channels", help="Channels to take, in this order: numbers from 1 with commas between.  [default: all]"
+    ),
+    click.option(
+        "--range",
+        "value_range",
+        default="auto",
+        show_default=True,
+        help="Values that become black and white: percentile (0.1th to 99.9th), minmax, type (all that the type can "
+        "hold), or LOW,HIGH; auto is type with 8 bits a channel, percentile with more.",
+    ),
+    click.option(
+        "--plane", help="Which plane of a stack, or page of an animation, to take: z=3, or several as t=1,z=3; page=2."
+    ),
+)
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what to take of pictures."""
+    for option in reversed(_READING_OPTIONS):
+        command = option(command)
+    return command
+
+
+def parse_reading(channels: str | None, value_range: str, plane: str | None) -> "Reading":
+    """Return what to take of pictures, from the options."""
+    from dynseg.io.images import Reading, parse_channels, parse_plane
+    from dynseg.io.value_range import parse_value_range
+
+    return Reading(
+        parse_channels(channels) if channels is not None else None,
+        parse_value_range(value_range),
+        parse_plane(plane) if plane is not None else None,
+    )
 
 
 def training_changes(iterations: int | None, max_labels: int | None, min_labels: int | None) -> dict[str, int]:

@@ -9,6 +9,8 @@ import click
 from dynseg.cli._training_options import (
     IterationBar,
     all_threads,
+    parse_reading,
+    reading_options,
     training_changes,
     training_options,
     warnings_said,
@@ -23,6 +25,7 @@ PATH = click.Path(path_type=Path)
 @click.argument("references", nargs=-1, required=True, type=PATH, metavar="PHOTO_OR_FOLDER...")
 @click.option("-o", "--output", required=True, type=PATH, help="The model to write, usually named .pt.")
 @training_options
+@reading_options
 def command(
     references: tuple[Path, ...],
     output: Path,
@@ -36,6 +39,9 @@ def command(
     seed: int,
     device: str,
     threads: int | None,
+    channels: str | None,
+    value_range: str,
+    plane: str | None,
 ) -> None:
     """Train one network on reference images together, for `dynseg segment --model`.
 
@@ -50,6 +56,7 @@ def command(
     from dynseg.io.files import check_writable
     from dynseg.own_images.plan import find_images
 
+    reading = parse_reading(channels, value_range, plane)
     found, problems = find_images(references)
     if problems:
         raise UserError(problems[0])
@@ -63,7 +70,7 @@ def command(
     bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)
     with limited_threads(threads or all_threads()), closing(bar), warnings_said(partial(bar.say, err=True)):
         model = fit(
-            [source for source, _ in found.values()],
+            [reading.read(source).pixels for source, _ in found.values()],
             scheme,
             mu,
             preset=preset,

@@ -11,6 +11,8 @@ from click.core import ParameterSource
 from dynseg.cli._training_options import (
     IterationBar,
     all_threads,
+    parse_reading,
+    reading_options,
     training_changes,
     training_options,
     warnings_said,
@@ -35,6 +37,7 @@ INTERRUPTED = 130
     "boundaries, pictures; npy; h5, with history; json, COCO masks of connected regions.  [default: png]",
 )
 @training_options
+@reading_options
 @click.option(
     "--scribbles",
     type=PATH,
@@ -59,6 +62,9 @@ def command(
     seed: int,
     device: str,
     threads: int | None,
+    channels: str | None,
+    value_range: str,
+    plane: str | None,
     scribbles: Path | None,
     model: Path | None,
     resume: bool,
@@ -87,13 +93,15 @@ def command(
     Still too many segments:  more --iterations, a smaller --max-size, or --min-labels 2.
     Still too few:            fewer --iterations, a larger --max-size, or a larger --min-labels.
 
-    Folders are read with all below them. JPEG, PNG, TIFF, BMP and WebP will do, with 8 or 16 bits a channel; the
-    camera's orientation is applied, and transparency is laid on white. OUT/dynseg-run.json says what made the outputs.
+    Folders are read with all below them. JPEG, PNG, TIFF, BMP, WebP and AVIF will do, with any number of bits and
+    channels; the camera's orientation is applied, and transparency is laid on white. A stack of planes needs --plane.
+    OUT/dynseg-run.json says what made the outputs.
 
     Exit code: 0 if all images are done, 1 if something couldn't be (the others are done all the same), 2 for unknown
     options and values out of bounds, 130 after Ctrl-C. Files are whole or not there.
     """
     threads = threads or all_threads()
+    reading = parse_reading(channels, value_range, plane)
     if model is not None:
         _refuse_beside_model(context)
     plan = plan_images(sources, output, formats or ("png",), scribbles)
@@ -111,7 +119,7 @@ def command(
         changes = training_changes(iterations, max_labels, min_labels)
         parameters = user_parameters(scheme, mu, preset, **changes)
         labelling = ByTraining(parameters, seed, device, max_size or DEFAULT_MAX_SIZE)
-    batch = Batch(plan.images, output, labelling, threads, scribbles, resume)
+    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 
@@ -127,6 +135,7 @@ def command(
 
 def _refuse_beside_model(context: click.Context) -> None:
     allowed = {"sources", "output", "formats", "model", "max_size", "device", "threads", "resume"}
+    allowed |= {"channels", "value_range", "plane"}
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if given and parameter.name not in allowed:

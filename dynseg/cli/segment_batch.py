@@ -45,7 +45,7 @@ def command(
 
     An image that can't be segmented doesn't keep the others from it: what is done is kept for the next attempt.
     """
-    from dynseg.io.images import read_image
+    from dynseg.io.images import read_image, shown_as_rgb
     from dynseg.io.label_maps import write_label_maps
     from dynseg.provenance import describe_run
     from dynseg.workflow.kept_images import forget, segment_once
@@ -55,7 +55,7 @@ def command(
     image_ids = batch_images(read_image_list(dataset_dir), batch)
 
     def segment(image_id: str, file: Path) -> Segmentation:
-        image = read_image(file)
+        image = read_image(file) if method.takes_any_bands else shown_as_rgb(read_image(file))
         start = time.perf_counter()
         result = method.segment(image, Context(image_id, seed, device), parameters)
         seconds = time.perf_counter() - start

@@ -3,7 +3,6 @@
 import bz2
 import calendar
 import gzip
-import hashlib
 import io
 import lzma
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from dynseg.errors import UserError
+from dynseg.io.files import sha256
 
 MAX_MEMBER_BYTES = 1 << 30
 MAX_ARCHIVE_BYTES = 64 << 30
@@ -112,8 +112,7 @@ def archive_hash(path: str | Path) -> str:
     if path.is_dir():
         return ""
     try:
-        with path.open("rb") as archive:
-            return hashlib.file_digest(archive, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise UserError(f"{path} can't be read ({error.strerror or error}): give the path of an archive") from error
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
@@ -37,13 +36,17 @@ class Method:
     cost : callable, optional
         For a method that trains a network: from its parameters, the height and width of an image and the number of
         threads to a `dynseg.training.cost.Cost`. The workflow sizes jobs by it; it decides no result.
+    takes_any_bands : bool
+        Whether images may also be (H, W, bands) float32 from 0 to 1, as `dynseg.read_image` gives pictures of more than
+        8 bits or of other channels. Other methods are given such pictures as uint8 RGB.
     """
 
     parameters: type
-    segment: Callable[[NDArray[np.uint8], Context, Any], Segmentation]
+    segment: Callable[[NDArray[Any], Context, Any], Segmentation]
     uses_gpu: bool = False
     uses_seed: bool = True
     cost: Callable[[Any, int, int, int], Cost] | None = None
+    takes_any_bands: bool = False
 
     def make_parameters(self, values: Mapping[str, Any]) -> Any:
         """Make an object of `parameters` from values that may be text; see `dynseg.parameters.make_parameters`.
@@ -74,6 +77,7 @@ MODULES = {
     "cnn": "dynseg.methods.cnn",
     "external": "dynseg.methods.external",
     "graph_based": "dynseg.methods.graph_based",
+    "grey_steps": "dynseg.methods.grey_steps",
     "iic": "dynseg.methods.iic",
     "kmeans": "dynseg.methods.kmeans",
     "superpixel_cnn": "dynseg.methods.superpixel_cnn",

@@ -60,4 +60,4 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameter
     return train_and_apply(image_tensor(image).to(context.device), context.seed, parameters, weighting)
 
 
-method = Method(CnnParameters, segment, uses_gpu=True, cost=training_cost)
+method = Method(CnnParameters, segment, uses_gpu=True, cost=training_cost, takes_any_bands=True)

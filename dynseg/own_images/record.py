@@ -67,6 +67,19 @@ def start_record(
     return path.stat().st_mtime
 
 
+def note_readings(output: Path, notes: Mapping[str, str]) -> None:
+    """Add to the record of a folder of outputs how images were read, by their paths without extension."""
+    if not notes:
+        return
+    path = output / RECORD
+    record, before = json.loads(path.read_text(encoding="utf-8")), path.stat()
+    record["read_as"] = {**record.get("read_as", {}), **notes}
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        # Outputs count as done by the time at which the record was begun.
+        os.utime(aside, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def _earlier_record(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))

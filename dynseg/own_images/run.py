@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from dynseg.api import DEFAULT_MAX_SIZE, apply_model, segment_with
 from dynseg.code_version import label_map_code
 from dynseg.errors import UserError
-from dynseg.io.images import read_image, read_scribbles
+from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
 from dynseg.methods import find_method
 from dynseg.methods.cnn import CnnParameters
 from dynseg.metrics import connected_components
 from dynseg.model import Model, load_model
 from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
-from dynseg.own_images.record import is_done, start_record
+from dynseg.own_images.record import is_done, note_readings, start_record
 from dynseg.provenance import describe_run
 from dynseg.result import Segmentation
 
@@ -81,7 +81,7 @@ class ByTraining:
         return describe_run("cnn", dataclasses.asdict(self.parameters), self.seed, self.device, threads)
 
     def label(
-        self, pixels: NDArray[np.uint8], scribbles: NDArray[np.integer] | None, progress: Progress
+        self, pixels: NDArray[np.uint8] | NDArray[np.float32], scribbles: NDArray[np.integer] | None, progress: Progress
     ) -> Segmentation:
         """Return the result of one image."""
         return segment_with(
@@ -148,7 +148,7 @@ class ByModel:
         return about | self.settings
 
     def label(
-        self, pixels: NDArray[np.uint8], scribbles: NDArray[np.integer] | None, progress: Progress
+        self, pixels: NDArray[np.uint8] | NDArray[np.float32], scribbles: NDArray[np.integer] | None, progress: Progress
     ) -> Segmentation:
         """Return the result of one image; scribbles and progress are of training alone."""
         return apply_model(self.model, pixels, device=self.device, max_size=self.max_size)
@@ -171,6 +171,8 @@ class Batch:
         The file or folder of scribbles.
     resume : bool
         Whether outputs that are there count.
+    reading : Reading
+        What to take of the images.
 
     Attributes
     ----------
@@ -193,6 +195,7 @@ class Batch:
         threads: int,
         scribbles: Path | None = None,
         resume: bool = False,
+        reading: Reading = Reading(),  # noqa: B008 - it is frozen
     ) -> None:
         self._labelling = labelling
         self._about = labelling.describe(threads)
@@ -203,7 +206,10 @@ class Batch:
             "code_version": label_map_code(find_method("cnn")),
             **labelling.settings,
             **({"scribbles": str(scribbles)} if scribbles else {}),
+            **reading.settings,
         }
+        self._reading, self._output = reading, output
+        self._notes: dict[str, str] = {}
         since = start_record(output, images, settings, self._about, resume, self._scribbles)
         self.waiting = [
             image for image in images if not (resume and is_done(image, since, self._scribbles.get(image.source)))
@@ -225,19 +231,26 @@ class Batch:
                 self.done += 1
                 progress.say(line)
             progress.finish()
+        note_readings(self._output, self._notes)
         return failures
 
     def _segment(self, image: PlannedImage, progress: Progress) -> str:
         """Segment an image, write its outputs, and return the line that tells of it."""
-        pixels = read_image(image.source)
+        picture = self._reading.read(image.source)
         file = self._scribbles.get(image.source)
-        result = self._labelling.label(pixels, None if file is None else read_scribbles(file), progress)
+        result = self._labelling.label(picture.pixels, None if file is None else read_scribbles(file), progress)
+        if picture.note:
+            self._notes[str(image.relative)] = picture.note
+            result = dataclasses.replace(result, facts={**result.facts, "read_as": picture.note})
         name = (image.relative.parent / image.source.name).as_posix()
-        write_outputs(image.outputs, Labelled(pixels, result, name, self._about, self._labelling.shares_labels))
-        return _summary(image, result)
+        write_outputs(
+            image.outputs,
+            Labelled(shown_as_rgb(picture.pixels), result, name, self._about, self._labelling.shares_labels),
+        )
+        return _summary(image, result, picture.note)
 
 
-def _summary(image: PlannedImage, result: Segmentation) -> str:
+def _summary(image: PlannedImage, result: Segmentation, note: str) -> str:
     facts, (height, width) = result.facts, result.labels.shape
     regions = int(connected_components(result.labels).max())
     sizes = []
@@ -245,6 +258,7 @@ def _summary(image: PlannedImage, result: Segmentation) -> str:
         sizes.append(f"trained at {facts['trained_width']} × {facts['trained_height']}")
     if (facts["applied_height"], facts["applied_width"]) != (height, width):
         sizes.append(f"applied at {facts['applied_width']} × {facts['applied_height']}")
+    sizes += [note] if note else []
     outputs = ", ".join(str(path) for path in image.outputs.values())
     return (
         f"{image.source}: {len(np.unique(result.labels))} labels in {regions} regions, {facts['seconds']:.1f} s, "

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.select import Select
-from synthetic_results import AWKWARD_IDS, write_dataset, write_run, write_table
+from synthetic_results import AWKWARD_IDS, report_config, write_dataset, write_run, write_table
 
 from dynseg.report.build import build_report
 from dynseg.scoring.scores import read_scores
@@ -31,7 +31,7 @@ def report(tmp_path_factory) -> Path:
         results, {("mosaic", name): read_scores(results / f"scores/mosaic/{name}/seed0.csv") for name in METHODS}
     )
     path = tmp_path_factory.mktemp("report") / "report.html"
-    config = {"datasets": {"mosaic": {"label": "Mosaics <b>"}, "photographs": None}, "methods": dict.fromkeys(METHODS)}
+    config = report_config({"mosaic": "Mosaics <b>", "photographs": "photographs"}, {name: name for name in METHODS})
     build_report(results, config, path)
     return path
 

@@ -122,7 +122,7 @@ def test_annotations_may_lie_in_an_archive_or_among_the_pictures(tmp_path: Path)
 @pytest.mark.parametrize(
     ("files", "annotation", "message"),
     [
-        ({"a.txt": b""}, None, r"in has no file that ends in \.bmp"),
+        ({"a.txt": b""}, None, r"in has no file that ends in \.avif, \.bmp"),
         (
             {"a.jpg": picture(), "b.jpg": picture()},
             {"a.png": label_png(LABELS)},

@@ -26,7 +26,7 @@ from snakemake.exceptions import WorkflowError
 
 from dynseg.datasets import prepare
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import read_annotated_ids, read_segments, write_ground_truth
+from dynseg.io.ground_truth import read_annotated_ids, read_segments, store_annotations
 from dynseg.io.label_maps import read_history, read_image_ids, read_labels, write_label_maps
 from dynseg.io.mat_files import read_mat_annotations, read_mat_contour_map, read_mat_label_map_series
 from dynseg.io.predictions import list_predictions, read_prediction
@@ -177,7 +177,7 @@ def hdf5_files() -> list[bytes]:
         history = {"iteration": np.arange(3), "weight": np.ones(3)}
         write_label_maps(path, [("a", Segmentation(LABELS, history, {"stopped_by": "labels"}))], {"method": "cnn"})
         found.append(path.read_bytes())
-        write_ground_truth(path, [("a", np.stack([LABELS, LABELS]))], {"dataset": "some"})
+        store_annotations(path, [("a", np.stack([LABELS, LABELS]))], {"dataset": "some"})
         found.append(path.read_bytes())
         for version in ("earliest", "latest"):
             with h5py.File(path, "w", libver=version) as file:

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ground_truth_files import write_ground_truth
 
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.result import Segmentation
-from dynseg.scoring.scores import pool, score_run
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_run
 from dynseg.scoring.tuning import Point, chosen_sentence, grid_table, scale_table, score_grid, tuning_images
 
 
