@@ -47,9 +47,10 @@ def read_label_maps(content: bytes, name: str) -> list[NDArray[np.integer]]:
     elif is_mat(content) or lower.endswith(".mat"):
         maps = list(read_mat_annotations(content, name))
     else:
-        maps = [read_label_image(content, name)]
-        if count_labels(maps[0]) > MAX_LABELS:
+        labels = as_label_map(read_label_image(content, name), name)
+        if count_labels(labels) > MAX_LABELS:
             raise UserError(f"{name} has more than {MAX_LABELS:,} colours: give a label map, not a photograph")
+        return [labels]
     return [as_label_map(labels, name) for labels in maps]
 
 
