@@ -79,7 +79,7 @@ def write_run(results: Path, dataset: str, method: str, quality: float, seed: in
             "continuity_loss": 1 / (1 + np.arange(iterations)),
         }
         segmentations.append((image_id, Segmentation(labels, history if iterations else {}, {"stopped_by": "limit"})))
-    directory = results / "segments" / dataset / method / f"seed{seed}"
+    directory = results / "label_maps" / dataset / method / f"seed{seed}"
     provenance = {"method": method, "parameters": {"weight": 15}, "seed": seed, "versions": {"dynseg": "0.1.0"}}
     for image_id, segmentation in segmentations:
         write_label_maps(directory / f"{image_id}.h5", [(image_id, segmentation)], provenance)

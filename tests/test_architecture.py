@@ -11,7 +11,8 @@ import dynseg
 PACKAGE = Path(dynseg.__file__).parent
 # From the ground up. A room imports rooms of lower floors, and its own modules.
 FLOORS = (
-    {"errors", "metrics", "result"},
+    {"errors", "hierarchy", "metrics"},
+    {"result"},
     {"devices", "parameters"},
     {"io", "training"},
     {"datasets", "methods", "scoring"},
@@ -23,7 +24,7 @@ FLOORS = (
 )
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms of a lower floor that a room does without all the same.
-APART = {"datasets": {"training"}, "scoring": {"training"}, "metrics": {"errors", "result"}}
+APART = {"datasets": {"training"}, "scoring": {"training"}, "metrics": {"errors", "hierarchy", "result"}}
 LONGEST_CLASS = 250
 
 

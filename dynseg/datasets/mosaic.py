@@ -17,6 +17,7 @@ from PIL import Image
 from scipy.io import savemat
 from scipy.ndimage import binary_dilation, gaussian_filter
 
+from dynseg.datasets import Kind, bsd500
 from dynseg.datasets.photographs import MODIFIED, picture_path
 from dynseg.io.files import written_aside
 from dynseg.io.images import read_image, shown_as_rgb
@@ -289,3 +290,6 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member.size = len(content)
     member.mtime = MODIFIED
     archive.addfile(member, io.BytesIO(content))
+
+
+kind = Kind(bsd500.read_examples, options=bsd500.OPTIONS, annotated=True, made_as="mosaic.tgz")

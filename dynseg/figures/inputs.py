@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dynseg.datasets.layout import PreparedDataset
 from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.errors import UserError
 from dynseg.figures.panels import PanelImage
@@ -45,7 +46,7 @@ def _newest_files(folder: Path) -> dict[str, Path]:
 
 def annotations(dataset: Path, image_id: str) -> list[NDArray[np.integer]]:
     """Return the ground truth of an image, one (H, W) array an annotator; nothing where there is none."""
-    path = dataset / "ground_truth.h5"
+    path = PreparedDataset(dataset).ground_truth
     if not path.exists() or image_id not in set(read_annotated_ids(path)):
         return []
     return list(read_segments(path, image_id))

@@ -6,8 +6,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from skimage.color import deltaE_ciede2000, rgb2lab
-from skimage.morphology import dilation, footprint_rectangle
 
 from dynseg.metrics.relabelling import relabel
 
@@ -75,6 +73,8 @@ def perceived_differences(first: NDArray[np.uint8], second: NDArray[np.uint8]) -
     -------
     ndarray, (n, m) float64
     """
+    from skimage.color import deltaE_ciede2000
+
     differences = deltaE_ciede2000(_as_seen(first)[:, :, None], _as_seen(second)[:, None])
     # With equal weights, what few readers see would leave only muddy colours to all.
     return np.minimum(differences[0], 1.7 * differences[1:].min(axis=0))
@@ -228,6 +228,8 @@ def draw_boundaries(image: NDArray[np.uint8], labels: NDArray[np.integer], width
     lines[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     lines[:-1] |= labels[:-1] != labels[1:]
     if width > 1:
+        from skimage.morphology import dilation, footprint_rectangle
+
         lines = dilation(lines, footprint_rectangle((width, width)))
     return np.where(lines[..., None], np.array(BOUNDARY_COLOUR, dtype=np.uint8), image)
 
@@ -238,6 +240,8 @@ def _as_seen(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     blind = np.clip(np.einsum("vij,nj->vni", _COLOUR_BLINDNESS, linear), 0, 1)
     blind = np.where(blind <= 0.0031308, blind * 12.92, 1.055 * blind ** (1 / 2.4) - 0.055)
+    from skimage.color import rgb2lab
+
     return rgb2lab(np.concatenate([srgb[None], blind]))
 
 

@@ -71,8 +71,9 @@ class Member:
 def iterate_members(path: str | Path) -> Iterator[Member]:
     """Yield the regular files of an archive (tar, plain or compressed by gzip, bzip2 or xz; zip) or of a folder.
 
-    Links, devices and folders are left out. A folder's files come sorted by name, an archive's in its own order, so
-    that a compressed tar is read once from front to back.
+    Devices and folders are left out, and so are an archive's links; a folder's are followed, to folders too, unless
+    they lead back to a folder that they lie in. A folder's files come sorted by name, an archive's in its own order,
+    so that a compressed tar is read once from front to back.
 
     Parameters
     ----------
@@ -142,18 +143,21 @@ def _too_large(path: Path, name: str, size: int) -> UserError:
 
 def _folder_members(root: Path) -> Iterator[Member]:
     count = 0
-    pending = [""]
+    # A link to a folder that it lies in would never end.
+    around = frozenset(map(_folder_identity, (root.resolve(), *root.resolve().parents)))
+    pending = [("", around)]
     names: list[str] = []
     while pending:
-        below = pending.pop()
+        below, above = pending.pop()
         try:
             with os.scandir(root / below) as entries:
                 for entry in entries:
                     name = f"{below}/{entry.name}" if below else entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(name)
-                    else:
+                    identity = _folder_identity(root / name)
+                    if identity is None:
                         names.append(name)
+                    elif identity not in above:
+                        pending.append((name, above | {identity}))
                     _counted(root, count := count + 1)
         except OSError as error:
             raise UserError(f"{root / below} can't be listed ({error.strerror}): check its permissions") from error
@@ -165,6 +169,15 @@ def _folder_members(root: Path) -> Iterator[Member]:
             continue
         if stat.S_ISREG(status.st_mode):
             yield Member(name, status.st_size, status.st_mtime, _file_reader(root, name, status.st_size))
+
+
+def _folder_identity(path: Path) -> tuple[int, int] | None:
+    """Return what is the same for all names of a folder; None for anything else."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
 def _file_reader(root: Path, name: str, size: int) -> Callable[[], bytes]:

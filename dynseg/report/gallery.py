@@ -16,6 +16,7 @@ from dynseg.io.images import read_image, shown_as_rgb
 from dynseg.io.label_maps import read_history, read_labels
 from dynseg.report.pictures import fit, label_map_data, photograph_data
 from dynseg.report.results import Results, Run
+from dynseg.workflow.layout import ResultsTree
 
 LONGEST_SIDE = 360
 SHORTEST_LONGEST_SIDE = 96
@@ -95,7 +96,7 @@ def _characters(entry: dict[str, Any]) -> tuple[int, int]:
 
 
 def _image_pictures(results: Results, dataset: str, image_id: str, longest_side: int) -> dict[str, Any]:
-    folder = results.folder / "datasets" / dataset
+    folder = Path(ResultsTree(results.folder).dataset(dataset).folder)
     photograph = fit(shown_as_rgb(read_image(find_image(folder, image_id))), longest_side, Image.Resampling.LANCZOS)
     truths = [fit(segments, longest_side, Image.Resampling.NEAREST) for segments in annotations(folder, image_id)]
     painted: list[np.ndarray] = []

@@ -4,7 +4,7 @@ import pytest
 from ground_truth_files import write_ground_truth
 from skimage.segmentation import felzenszwalb
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_annotated_ids
 from dynseg.io.images import read_image
