@@ -21,6 +21,7 @@ from dynseg.workflow.batches import batches
 from dynseg.code_version import code_version
 from dynseg.devices import gpu_is_visible
 from dynseg.workflow.environment import offer_package
+from dynseg.workflow.failures import repeat_at_exit
 from dynseg.errors import UserError
 from dynseg.io.locks import claim_folder
 from dynseg.datasets.reading import find_image, read_image_list, read_image_sizes
