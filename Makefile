@@ -1,4 +1,4 @@
-# Everything is set up in .venv by what needs it. PYTHON names another interpreter, for example PYTHON=python3.12.
+# Everything is set up in .venv by what needs it. PYTHON names another interpreter, for example PYTHON=python3.13.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,15 +33,16 @@ bench: $(INSTALLED)  ## Measure; benchmarks/README.md explains
 	$(BIN)/python benchmarks/scale.py
 
 lock: $(INSTALLED)  ## Write requirements.lock from what .venv holds
-	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu$$//"; } > requirements.lock.new
+	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed "s/+cpu$$//"; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
 
 clean:  ## Remove .venv and what was built
 	rm -rf $(VENV) build *.egg-info
 
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "dynseg needs Python 3.11 or newer: run make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "requirements.lock is for Python 3.11 to 3.13 and $(PYTHON) isn't one: run make PYTHON=/path/to/python3.11"; \
+		exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
