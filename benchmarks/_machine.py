@@ -6,9 +6,10 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from dynseg.provenance import versions
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("numpy", "scipy", "scikit-image", "connected-components-3d", "torch")
@@ -21,8 +22,7 @@ def describe_machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": [round(load, 2) for load in os.getloadavg()],
         "system": platform.system(),
-        "python": platform.python_version(),
-        **{package: version(package) for package in _PACKAGES},
+        **versions(_PACKAGES),
     }
 
 

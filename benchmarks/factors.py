@@ -29,7 +29,8 @@ from dynseg.io.ground_truth import iterate_segments, read_annotated_ids
 from dynseg.io.label_maps import read_image_ids, read_labels
 from dynseg.metrics import connected_components
 from dynseg.scoring.bootstrap import RESAMPLES, paired_differences
-from dynseg.scoring.scores import SCORE_COLUMNS, image_sums, pool, read_scores, score_image, score_table
+from dynseg.scoring.pooling import image_sums, pool
+from dynseg.scoring.scores import SCORE_COLUMNS, read_scores, score_image, score_table
 
 METHODS = {"fixed-5": "fixed, μ = 5", "scf-50": "SCF, μ′ = 50/q′", "fsf-15": "FSF, μ′ = q′/15"}
 # Mean of Table I, on all 200 test images.

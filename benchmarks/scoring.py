@@ -14,7 +14,8 @@ from _machine import RESULTS, print_table, write_results
 from scipy.spatial import cKDTree
 from skimage.measure import label
 
-from dynseg.scoring.scores import pool, score_image, score_table
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_image, score_table
 
 SHAPE = (321, 481)
 ANNOTATORS = 5

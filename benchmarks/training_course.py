@@ -32,7 +32,8 @@ from dynseg.io.ground_truth import iterate_segments
 from dynseg.io.images import read_image
 from dynseg.parameters import TrainingParameters
 from dynseg.scoring.bootstrap import paired_differences
-from dynseg.scoring.scores import SCORE_COLUMNS, pool, score_image
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import SCORE_COLUMNS, score_image
 from dynseg.training.fast.step import FastStep
 from dynseg.training.loop import train
 from dynseg.training.network import initial_network

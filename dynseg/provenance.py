@@ -1,7 +1,7 @@
 """What made a result: parameters, seed, versions, device."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -28,11 +28,16 @@ def describe_run(method: str, parameters: Mapping[str, Any], seed: int, device: 
         "seed": seed,
         "device": _device_name(device),
         "threads": threads,
-        "versions": {
-            "dynseg": __version__,
-            "python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
-        },
+        "versions": versions(),
+    }
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of dynseg, of Python and of packages, by their names."""
+    return {
+        "dynseg": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,30 @@ from scipy.ndimage import gaussian_filter
 from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.result import Segmentation
-from dynseg.scoring.scores import pool, score_run, write_scores
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_run, write_scores
 
 # Ids as dynseg.datasets makes them of the file names 'a <b> & "c".png', 'снимок.png', '漢字/ñ.png'.
 AWKWARD_IDS = ("a%20%3Cb%3E%20%26%20%22c%22", "снимок", "漢字_ñ")
 
 HISTORY = ("iteration", "label_count", "weight", "similarity_loss", "continuity_loss")
+
+
+def report_config(
+    datasets: Mapping[str, str], methods: Mapping[str, str], seed: int = 0, blank: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The part of a resolved configuration that the report reads, from labels by id."""
+    return {
+        "datasets": {name: {"kind": "mosaic", "label": label} for name, label in datasets.items()},
+        "methods": {
+            name: {"method": "blank" if name in blank else "cnn", "label": label} for name, label in methods.items()
+        },
+        "figure_methods": {},
+        "tuning": {"grids": {}, "dataset": {"kind": "mosaic"}},
+        "training": {},
+        "seeds": [seed],
+        "images_per_job": 1,
+    }
 
 
 def regions(random: np.random.Generator, shape: tuple[int, int], count: int, roughness: float = 0.0) -> np.ndarray:
@@ -42,7 +61,7 @@ def write_dataset(folder: Path, ids: Sequence[str], shape: tuple[int, int] = (48
 
 
 def write_run(results: Path, dataset: str, method: str, quality: float, seed: int = 0, iterations: int = 40) -> None:
-    """Label maps in two files and a score table of one method; a better one has smoother maps."""
+    """Label maps, a file an image, and a score table of one method; a better one has smoother maps."""
     folder = results / "datasets" / dataset
     ids = (folder / "images.txt").read_text(encoding="utf-8").split()
     random = np.random.default_rng([seed, *method.encode()])
@@ -61,10 +80,9 @@ def write_run(results: Path, dataset: str, method: str, quality: float, seed: in
         }
         segmentations.append((image_id, Segmentation(labels, history if iterations else {}, {"stopped_by": "limit"})))
     directory = results / "segments" / dataset / method / f"seed{seed}"
-    half = (len(ids) + 1) // 2
     provenance = {"method": method, "parameters": {"weight": 15}, "seed": seed, "versions": {"dynseg": "0.1.0"}}
-    for batch, part in enumerate((segmentations[:half], segmentations[half:])):
-        write_label_maps(directory / f"{batch}.h5", part, provenance)
+    for image_id, segmentation in segmentations:
+        write_label_maps(directory / f"{image_id}.h5", [(image_id, segmentation)], provenance)
     files = sorted(directory.glob("*.h5"))
     write_scores(
         score_run(files, folder / "ground_truth.h5"), results / "scores" / dataset / method / f"seed{seed}.csv"

@@ -11,19 +11,20 @@ import dynseg
 PACKAGE = Path(dynseg.__file__).parent
 # From the ground up. A room imports rooms of lower floors, and its own modules.
 FLOORS = (
-    {"errors", "metrics", "result"},
+    {"errors", "hierarchy", "metrics"},
+    {"result"},
     {"devices", "parameters"},
     {"io", "training"},
     {"datasets", "methods", "scoring"},
     {"code_version", "model", "provenance"},
-    {"api", "figures", "workflow"},
+    {"api", "figures", "viewer", "workflow"},
     {"own_images", "report"},
     {"cli"},
     {"__main__"},
 )
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms of a lower floor that a room does without all the same.
-APART = {"datasets": {"training"}, "scoring": {"training"}, "metrics": {"errors", "result"}}
+APART = {"datasets": {"training"}, "scoring": {"training"}, "metrics": {"errors", "hierarchy", "result"}}
 LONGEST_CLASS = 250
 
 

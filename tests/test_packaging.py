@@ -115,7 +115,7 @@ def test_an_empty_environment_runs_everything_from_the_wheel(wheel: Path, tmp_pa
     assert (project / "results/report.html").stat().st_size > 10_000
     assert "scf-50" in (project / "results/tables/table1.md").read_text(encoding="utf-8")
     assert "scf-50" in run(program, "summary", "results", folder=project)
-    picture = next((project / "results/datasets/photographs/images").iterdir())
+    picture = next((project / "results/datasets/photographs/images").glob("[!.]*"))
     run(program, "segment", picture, "-o", "out", "--max-size", "64", folder=project)
     images = project / "results/datasets/mosaic"
     score = (program, "score", "--ground-truth", images / "ground_truth.h5")

@@ -1,4 +1,4 @@
-"""The command line: one subcommand per workflow rule, and `segment` and `score` for people. No science in here."""
+"""The command line: `segment`, `fit` and `score` for people, and one subcommand per workflow rule. No science here."""
 
 import importlib
 import sys
@@ -8,49 +8,53 @@ import click
 
 from dynseg.errors import UserError
 
-# Each subcommand is a module of the same name; loading them on demand keeps `dynseg --help` free of torch.
+# Each subcommand is a module of the same name, loaded when it is called or listed.
 COMMANDS = {
-    "segment": "Segment your own images.",
-    "fit": "Train one network on reference images, to segment others with it.",
-    "score": "Score label maps against annotations.",
-    "init": "Write a configuration to start from.",
-    "run": "Run the workflow with a configuration.",
-    "doctor": "Say what is installed, and what is missing.",
-    "fetch": "Download a benchmark's archive and check it.",
-    "compose-mosaic": "Compose the embedded benchmark from pictures that come with scikit-image.",
-    "export-photographs": "Copy the photographs that come with scikit-image into a folder.",
-    "prepare": "Turn an archive or a folder into images, their list and their ground truth.",
-    "segment-batch": "Run one method on a batch of a prepared dataset.",
-    "score-run": "Score the label maps of one method on one dataset.",
-    "table": "Pool score files into one table.",
-    "tune": "Score a grid of parameters and mark the best point.",
-    "panel": "Draw label maps beside photographs and ground truth.",
-    "sensitivity": "Draw the score of each weighting scheme against μ.",
-    "dynamics": "Draw clusters, weight and losses against the iteration.",
-    "scatter": "Draw the score of every image under one method against that under another.",
-    "summary": "Print the table of a finished run, and where everything lies.",
-    "report": "Write one HTML file to browse a run.",
+    "For your images": ("segment", "fit", "score"),
+    "The workflow": ("init", "run", "doctor"),
+    "Steps of the workflow": (
+        "fetch",
+        "compose-mosaic",
+        "export-photographs",
+        "prepare",
+        "segment-batch",
+        "score-run",
+        "table",
+        "tune",
+        "panel",
+        "sensitivity",
+        "dynamics",
+        "scatter",
+        "summary",
+        "report",
+    ),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose subcommands are imported when they are called."""
+    """A group whose subcommands are imported when they are called or listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the subcommands."""
-        return list(COMMANDS)
+        return [name for names in COMMANDS.values() for name in names]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a subcommand."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.list_commands(ctx):
             return None
         module = importlib.import_module(f"dynseg.cli.{cmd_name.replace('-', '_')}")
-        return module.command
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of subcommands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """Write the subcommands under their headings."""
+        for heading, names in COMMANDS.items():
+            commands = {name: self.get_command(ctx, name) for name in names}
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(name, command.get_short_help_str(limit=200)) for name, command in commands.items() if command]
+                )
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

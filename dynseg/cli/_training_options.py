@@ -57,9 +57,9 @@ _OPTIONS = (
         help="Pixels along the longer side beyond which an image is reduced before the network sees it; label maps "
         "have the image's own size all the same.  [default: 512]",
     ),
-    click.option("--seed", type=SEED, default=0, show_default=True, help="Of the network's initial weights."),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the network's initial weights."),
     click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
-    click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: all]"),
+    click.option("--threads", type=click.IntRange(1), help="Threads of the CPU.  [default: all]"),
 )
 
 

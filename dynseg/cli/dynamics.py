@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dynseg.cli._options import figure_options
 from dynseg.errors import UserError
 
 
@@ -24,12 +25,11 @@ from dynseg.errors import UserError
     metavar="LABEL:ITERATION=PATH[,PATH...]",
     help="Label maps of the same method after fewer iterations, drawn above; repeatable.",
 )
-@click.option("--output-png", type=click.Path(path_type=Path))
-@click.option("--output-pdf", type=click.Path(path_type=Path))
+@figure_options
 def command(
     image_id: str, runs: tuple[str, ...], label_maps: tuple[str, ...], output_png: Path | None, output_pdf: Path | None
 ) -> None:
-    """Draw clusters, weight and losses of several runs on one image against the iteration."""
+    """Draw clusters, weight and losses of methods on one image against the iteration."""
     from dynseg.figures.dynamics import draw_dynamics
     from dynseg.figures.inputs import locate_image, split_label
     from dynseg.figures.style import save_figure

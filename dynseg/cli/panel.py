@@ -5,12 +5,14 @@ from pathlib import Path
 
 import click
 
+from dynseg.cli._options import PATH, figure_options, parse_labels
+
 
 @click.command()
 @click.option(
     "--dataset-dir",
     "datasets",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     required=True,
     help="Directory of a prepared dataset; give it once for each dataset.",
@@ -20,7 +22,7 @@ import click
     "dataset_labels",
     multiple=True,
     metavar="DATASET=LABEL",
-    help="Name of a dataset above its columns, where there are several; by default that of its directory.",
+    help="Name of a dataset above its columns, where there are several; by default the name of its directory.",
 )
 @click.option(
     "--run",
@@ -52,12 +54,23 @@ import click
     type=click.Choice(["distinct", "mean", "boundaries"]),
     default="distinct",
     show_default=True,
-    help="Of the clusters: distinct ones, the mean of the cluster's pixels, or boundaries over the photograph.",
+    help="Distinct colours for the clusters, the mean colour of a cluster's pixels, or boundaries over the photograph.",
 )
-@click.option("--images-as", type=click.Choice(["rows", "columns"]), default="rows", show_default=True)
-@click.option("--width", type=click.Choice(["one-column", "two-columns"]), default="two-columns", show_default=True)
-@click.option("--output-png", type=click.Path(path_type=Path))
-@click.option("--output-pdf", type=click.Path(path_type=Path))
+@click.option(
+    "--images-as",
+    type=click.Choice(["rows", "columns"]),
+    default="rows",
+    show_default=True,
+    help="Whether an image is a row or a column of the figure.",
+)
+@click.option(
+    "--width",
+    type=click.Choice(["one-column", "two-columns"]),
+    default="two-columns",
+    show_default=True,
+    help="Width of the figure on a page of the IEEE.",
+)
+@figure_options
 def command(
     datasets: tuple[Path, ...],
     dataset_labels: tuple[str, ...],
@@ -78,7 +91,7 @@ def command(
 
     by_name = {path.name: path for path in datasets}
     label_maps = parse_runs(runs, list(by_name))
-    labels = dict(text.split("=", 1) for text in dataset_labels if "=" in text)
+    labels = parse_labels("--dataset-label", dataset_labels)
     loaded = [
         replace(load_panel_image(by_name[name], image_id, label_maps, ground_truth), dataset=labels.get(name, name))
         for name, image_id in choose_images(by_name, images, count)

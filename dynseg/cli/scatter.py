@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dynseg.cli._options import figure_options
 from dynseg.errors import UserError
 
 
@@ -15,10 +16,8 @@ from dynseg.errors import UserError
     metavar="LABEL=FILE",
     help="A method's score table; give it twice, the first for the horizontal axis.",
 )
-@click.option("--outliers", default=8, show_default=True, help="How many images are named: those that differ most.")
-@click.option("--output-png", type=click.Path(path_type=Path))
-@click.option("--output-pdf", type=click.Path(path_type=Path))
-def command(scores: tuple[str, ...], outliers: int, output_png: Path | None, output_pdf: Path | None) -> None:
+@figure_options
+def command(scores: tuple[str, ...], output_png: Path | None, output_pdf: Path | None) -> None:
     """Draw the score of every image under one method against that under another."""
     from dynseg.figures.inputs import split_label
     from dynseg.figures.scatter import draw_scatter, image_scores
@@ -29,6 +28,6 @@ def command(scores: tuple[str, ...], outliers: int, output_png: Path | None, out
         raise UserError(f"scatter compares two methods: give --scores LABEL=FILE twice, not {len(scores)} times")
     (first, first_file), (second, second_file) = map(split_label, scores)
     figure = draw_scatter(
-        image_scores(read_scores(first_file)), image_scores(read_scores(second_file)), (first, second), outliers
+        image_scores(read_scores(first_file)), image_scores(read_scores(second_file)), (first, second)
     )
     save_figure(figure, output_png, output_pdf)

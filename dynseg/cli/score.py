@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
+from dynseg.cli._options import PATH, connectivity_option
+from dynseg.cli._training_options import warnings_said
 from dynseg.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,20 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dynseg.io.predictions import Pair, Prediction
-
-PATH = click.Path(path_type=Path)
-
-MIOU = ("all", "fine", "coarse", "mean")
-SCALES = {"ods": "ODS", "ois": "OIS", "best": "Best"}
-HEADINGS = {
-    "all": "mIOU, all annotations",
-    "fine": "mIOU, finest annotation",
-    "coarse": "mIOU, coarsest annotation",
-    "mean": "mIOU, mean of the three",
-    "covering": "covering",
-    "pri": "probabilistic Rand index",
-    "voi": "variation of information, bits",
-}
 
 
 @click.command(name="score")
@@ -51,18 +39,20 @@ HEADINGS = {
     help="Where to cut contour maps. Without it they are scored at 99 thresholds: ODS, OIS and Best.",
 )
 @click.option(
-    "--connectivity",
-    type=click.Choice(["4", "8"]),
-    default="4",
-    show_default=True,
-    help="Neighbours that a segment is connected through.",
+    "--void",
+    multiple=True,
+    type=click.IntRange(0),
+    metavar="LABEL",
+    help="Label of the ground truth whose pixels aren't scored, 255 for masks like those of PASCAL VOC; repeatable.",
 )
+@connectivity_option
 @click.option("--no-relabel", is_flag=True, help="Leave predictions as they are, also where a label isn't connected.")
 @click.option("--json", "json_file", type=PATH, help="File to write the scores to.")
 def command(
     prediction: Path,
     ground_truth: Path,
     ucm_threshold: float | None,
+    void: tuple[int, ...],
     connectivity: str,
     no_relabel: bool,
     json_file: Path | None,
@@ -75,12 +65,13 @@ def command(
     from dynseg.io.files import written_aside
     from dynseg.io.predictions import is_contour_map, pair_up
 
-    pairs = pair_up(prediction, ground_truth)
+    pairs = pair_up(prediction, ground_truth, void)
     neighbours = None if no_relabel else cast(Literal[4, 8], int(connectivity))
-    if ucm_threshold is None and is_contour_map(pairs[0].prediction):
-        scores = _score_contour_maps(pairs, neighbours)
-    else:
-        scores = _score_label_maps(pairs, neighbours, ucm_threshold)
+    with warnings_said(_warn):
+        if ucm_threshold is None and is_contour_map(pairs[0].prediction):
+            scores = _score_contour_maps(pairs, neighbours)
+        else:
+            scores = _score_label_maps(pairs, neighbours, ucm_threshold)
     if scores["images"] == 0:
         raise UserError(f"{ground_truth} has no pixel to score: all of it is void")
     click.echo(_readable(scores, neighbours))
@@ -89,11 +80,17 @@ def command(
             aside.write_text(json.dumps(_as_object(scores), indent=2) + "\n")
 
 
+def _warn(warning: str) -> None:
+    # Names of files may be no valid text.
+    click.echo(warning.encode(errors="replace"), err=True)
+
+
 def _score_label_maps(
     pairs: "list[Pair]", connectivity: Literal[4, 8] | None, contour_threshold: float | None
 ) -> dict[str, Any]:
     from dynseg.io.predictions import read_prediction
-    from dynseg.scoring.scores import pool, score_image, score_table
+    from dynseg.scoring.pooling import pool
+    from dynseg.scoring.scores import score_image, score_table
 
     rows = []
     for image_id, prediction, segments in _annotated(pairs):
@@ -104,7 +101,8 @@ def _score_label_maps(
 
 def _score_contour_maps(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> dict[str, Any]:
     from dynseg.io.predictions import CONTOUR_THRESHOLDS, cut_at_thresholds, read_contour_map
-    from dynseg.scoring.scores import pool, pool_scales, score_scales, score_table
+    from dynseg.scoring.pooling import pool, pool_scales
+    from dynseg.scoring.scores import score_scales, score_table
 
     rows_of_scales: list[list[dict[str, Any]]] = [[] for _ in CONTOUR_THRESHOLDS]
     best_rows = []
@@ -129,16 +127,20 @@ def _annotated(pairs: "list[Pair]") -> "Iterator[tuple[str, Prediction, NDArray[
 def _readable(scores: dict[str, Any], connectivity: Literal[4, 8] | None) -> str:
     import pandas as pd
 
+    from dynseg.scoring.measures import MEASURES, SCALES
+
     segments = "labels as they are" if connectivity is None else f"{connectivity}-connected segments"
+    shown = [measure for measure in MEASURES if not measure.raw]
+    headings = {each.name: f"{each.title}, {each.unit}" if each.unit else each.title for each in shown}
     if isinstance(scores["all"], dict):
         title = f"contour maps at 99 thresholds, {segments}"
-        table = {heading: {SCALES[key]: scores[name].get(key) for key in SCALES} for name, heading in HEADINGS.items()}
+        table = {text: {SCALES[key]: scores[name].get(key) for key in SCALES} for name, text in headings.items()}
     else:
         title = segments
-        table = {heading: {segments: scores[name]} for name, heading in HEADINGS.items()}
+        table = {text: {segments: scores[name]} for name, text in headings.items()}
         if connectivity is not None:
-            for name, heading in HEADINGS.items():
-                table[heading]["labels as they are"] = scores[f"raw_{name}"]
+            for name, text in headings.items():
+                table[text]["labels as they are"] = scores[f"raw_{name}"]
     values = pd.DataFrame.from_dict(table, orient="index").to_string(float_format="{:.4f}".format, na_rep="")
     return (
         f"{_counted(scores['images'], 'image')}, {_counted(scores['annotations'], 'annotation')},"
@@ -152,14 +154,14 @@ def _counted(number: int, name: str) -> str:
 
 
 def _as_object(scores: dict[str, Any]) -> dict[str, Any]:
+    from dynseg.scoring.measures import MEASURES, SCALES
+
     values = {
         name: dict.fromkeys(SCALES) | value if isinstance(value, dict) else value for name, value in scores.items()
     }
     return {
         "images": values["images"],
         "annotations": values["annotations"],
-        "miou": {name: values[name] for name in (*MIOU, *(f"raw_{name}" for name in MIOU))},
-        "covering": values["covering"],
-        "pri": values["pri"],
-        "voi": values["voi"],
+        "miou": {each.name: values[each.name] for each in MEASURES if each.is_miou},
+        **{each.name: values[each.name] for each in MEASURES if not each.is_miou and not each.raw},
     }

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dynseg.cli._options import figure_options
 from dynseg.errors import UserError
 
 
@@ -15,17 +16,13 @@ from dynseg.errors import UserError
     metavar="SCHEME:MU=FILE",
     help="A score table of one scheme (fixed, fsf or scf) at one μ; again with the same SCHEME:MU for another seed.",
 )
-@click.option("--measure", default="mean", show_default=True, help="all, fine, coarse, mean, ... or raw_all, ...")
-@click.option("--output-png", type=click.Path(path_type=Path))
-@click.option("--output-pdf", type=click.Path(path_type=Path))
-def command(scores: tuple[str, ...], measure: str, output_png: Path | None, output_pdf: Path | None) -> None:
+@figure_options
+def command(scores: tuple[str, ...], output_png: Path | None, output_pdf: Path | None) -> None:
     """Draw the score of each weighting scheme against μ, with bootstrap intervals."""
     from dynseg.figures.sensitivity import draw_sensitivity, sensitivity_table
     from dynseg.figures.style import save_figure
-    from dynseg.scoring.scores import MEASURES, read_scores
+    from dynseg.scoring.scores import read_scores
 
-    if measure not in MEASURES:
-        raise UserError(f"--measure {measure} isn't a measure: choose among {', '.join(MEASURES)}")
     runs: dict[tuple[str, float], list] = {}
     for text in scores:
         name, _, file = text.partition("=")
@@ -35,4 +32,4 @@ def command(scores: tuple[str, ...], measure: str, output_png: Path | None, outp
         except ValueError as error:
             raise UserError(f"--scores {text} should be SCHEME:MU=FILE, for example fsf:15=seed0.csv") from error
         runs.setdefault(key, []).append(read_scores(file))
-    save_figure(draw_sensitivity(sensitivity_table(runs, measure), f"mIOU ({measure})"), output_png, output_pdf)
+    save_figure(draw_sensitivity(sensitivity_table(runs), "mIOU (mean)"), output_png, output_pdf)

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from dynseg.cli._options import PATH
 from dynseg.errors import UserError
 
 
 @click.command()
-@click.argument("results", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("results", type=PATH)
 def command(results: Path) -> None:
-    """Print the table of a finished run, if it has scores, and where its table, panels and report lie."""
+    """Print the table of finished results, and where table, panels and report lie."""
     table = results / "tables" / "table1.md"
     if not table.exists() and not (results / "report.html").exists():
         raise UserError(f"{results} has no table and no report: run the workflow to its end first")

@@ -7,20 +7,31 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dynseg.cli._options import PATH, parse_labels
 from dynseg.io.files import written_aside
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("score_files", nargs=-1, required=True, type=FILE, metavar="DATASET/METHOD/SEED.csv...")
-@click.option("--dataset", "datasets", multiple=True, metavar="ID=LABEL", help="A column's dataset; repeatable.")
-@click.option("--method", "methods", multiple=True, metavar="ID=LABEL", help="A row; repeatable.")
+@click.argument("score_files", nargs=-1, required=True, type=PATH, metavar="DATASET/METHOD/SEED.csv...")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="ID=LABEL",
+    help="Id and label of a dataset to show; repeatable. By default all are shown.",
+)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="ID=LABEL",
+    help="Id and label of a method to show; repeatable. By default all are shown.",
+)
 @click.option("--published", multiple=True, metavar="METHOD:MEASURE=VALUE", help="A score to compare with; repeatable.")
-@click.option("--output-dir", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--output-dir", type=PATH, required=True, help="Folder to write the tables to.")
 def command(
     score_files: tuple[Path, ...],
     datasets: tuple[str, ...],
@@ -34,32 +45,31 @@ def command(
     table1.tex (for reading), and differences.csv (paired bootstrap intervals).
     """
     from dynseg.scoring.scores import read_scores
-    from dynseg.scoring.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
+    from dynseg.scoring.tables import (
+        ResultsTable,
+        difference_table,
+        latex_table,
+        long_table,
+        markdown_table,
+        read_published,
+    )
 
     runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for path in score_files:
         dataset, method = path.absolute().parts[-3:-1]
         runs.setdefault((dataset, method), []).append(read_scores(path))
-    reading = Reading(
+    results = ResultsTable(
         long_table(runs, read_published(published)),
         difference_table(runs),
-        _labels(datasets) or {dataset: dataset for dataset, _ in runs},
-        _labels(methods) or {method: method for _, method in runs},
+        parse_labels("--dataset", datasets) or {dataset: dataset for dataset, _ in runs},
+        parse_labels("--method", methods) or {method: method for _, method in runs},
     )
     texts = {
-        "table1.csv": reading.table.to_csv(index=False),
-        "table1.md": markdown_table(reading),
-        "table1.tex": latex_table(reading),
-        "differences.csv": reading.differences.to_csv(index=False),
+        "table1.csv": results.table.to_csv(index=False),
+        "table1.md": markdown_table(results),
+        "table1.tex": latex_table(results),
+        "differences.csv": results.differences.to_csv(index=False),
     }
     for name, text in texts.items():
         with written_aside(output_dir / name) as aside:
             aside.write_text(text, encoding="utf-8")
-
-
-def _labels(texts: tuple[str, ...]) -> dict[str, str]:
-    labels = {}
-    for text in texts:
-        identifier, equals, label = text.partition("=")
-        labels[identifier] = label if equals else identifier
-    return labels

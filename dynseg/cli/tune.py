@@ -5,31 +5,29 @@ from typing import cast
 
 import click
 
+from dynseg.cli._options import EXISTING_FOLDER, PATH, connectivity_option, figure_options
 from dynseg.datasets.reading import read_image_list
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
 from dynseg.workflow.batches import run_files
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
 
 @click.command()
-@click.option("--dataset-dir", required=True, type=FOLDER, help="The prepared dataset that was segmented.")
+@click.option("--dataset-dir", required=True, type=EXISTING_FOLDER, help="The prepared dataset that was segmented.")
 @click.option(
     "--run",
     "runs",
     multiple=True,
     required=True,
     metavar="NAME=VALUE[,NAME=VALUE...]:FOLDER",
-    help="A point's label maps.",
+    help="A point of the grid and the folder of its label maps; repeatable.",
 )
-@click.option("--images-per-job", required=True, type=click.IntRange(1), help="The batches that it was segmented in.")
-@click.option("--measure", default="mean", show_default=True, help="What the point is chosen by.")
-@click.option("--connectivity", type=click.Choice(["4", "8"]), default="4", show_default=True)
-@click.option("--output-csv", required=True, type=click.Path(path_type=Path), help="Scores by point.")
-@click.option("--output-scales", required=True, type=click.Path(path_type=Path), help="ODS, OIS and Best, as CSV.")
-@click.option("--output-png", type=click.Path(path_type=Path), help="A figure of them.")
-@click.option("--output-pdf", type=click.Path(path_type=Path), help="The same.")
+@click.option("--images-per-job", required=True, type=click.IntRange(1), help="Images in a batch of the segmentation.")
+@click.option("--measure", default="mean", show_default=True, help="Measure that the best point is chosen by.")
+@connectivity_option
+@click.option("--output-csv", required=True, type=PATH, help="CSV to write: the scores of every point.")
+@click.option("--output-scales", required=True, type=PATH, help="CSV to write: every measure at ODS, OIS and Best.")
+@figure_options
 def command(
     dataset_dir: Path,
     runs: tuple[str, ...],

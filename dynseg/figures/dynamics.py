@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from dynseg.figures.palette import assign_colours, paint
-from dynseg.figures.style import LINE_COLOURS, TWO_COLUMNS, figure_style, printable
+from dynseg.figures.style import LINE_COLOURS, PLAIN_NUMBERS, TWO_COLUMNS, figure_style, new_figure, printable
 
 # Quantity in the history, its axis label, and whether the axis is logarithmic.
 CURVES = (
@@ -47,8 +46,7 @@ def draw_dynamics(
     with figure_style():
         curves_height = 1.6
         maps_height = _maps_height(label_maps, width)
-        figure = Figure(figsize=(width, curves_height + maps_height), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(width, curves_height + maps_height, layout="constrained")
         if label_maps:
             parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[maps_height, curves_height])
             _draw_maps(parts[0, 0], label_maps)
@@ -73,7 +71,7 @@ def _draw_curves(figure: FigureBase, histories: Mapping[str, Mapping[str, NDArra
         if logarithmic:
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
             axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylabel(caption)
         axes.set_xlabel("Iteration")

@@ -4,11 +4,11 @@ from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, NullFormatter
 
-from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, figure_style, printable
+from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, PLAIN_NUMBERS, figure_style, new_figure, printable
+from dynseg.scoring.measures import BY_NAME
 
 
 def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figure:
@@ -33,8 +33,7 @@ def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figur
     others = [name for name in parameters if name != axis]
     chosen = table[table["chosen"]].iloc[0]
     with figure_style():
-        figure = Figure(figsize=(ONE_COLUMN, 2.6), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(ONE_COLUMN, 2.6, layout="constrained")
         axes = figure.add_subplot()
         styles = zip(cycle(LINE_COLOURS), cycle(MARKERS), strict=False)
         curves = table.groupby(others, sort=True) if others else [((), table)]
@@ -49,13 +48,14 @@ def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figur
         swept = [float(value) for value in sorted(table[axis].unique())]
         if swept[-1] > 5 * swept[0] > 0:
             axes.set_xscale("log")
-        labelled = _apart(swept, logarithmic=axes.get_xscale() == "log")
+        labelled = _legible(swept, logarithmic=axes.get_xscale() == "log")
         axes.xaxis.set_major_locator(FixedLocator(labelled))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
         axes.xaxis.set_minor_locator(FixedLocator([value for value in swept if value not in labelled]))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"{_name(axis)}\n({printable(chosen['chosen_on'])}, {chosen['images']} images)")
-        axes.set_ylabel(f"mIOU ({measure})" if measure in ("all", "fine", "coarse", "mean") else _name(measure))
+        is_miou = BY_NAME[measure].is_miou and not BY_NAME[measure].raw
+        axes.set_ylabel(f"mIOU ({measure})" if is_miou else _name(measure))
         axes.grid(axis="y", color="0.9", linewidth=0.5)
         axes.set_axisbelow(True)
         if others:
@@ -64,7 +64,7 @@ def draw_grid(table: pd.DataFrame, parameters: list[str], measure: str) -> Figur
     return figure
 
 
-def _apart(values: list[float], logarithmic: bool) -> list[float]:
+def _legible(values: list[float], logarithmic: bool) -> list[float]:
     """Return those of some ascending values whose labels don't run into each other."""
     places = np.log(values) if logarithmic else np.asarray(values)
     spacing = 0.09 * (places[-1] - places[0])

@@ -1,4 +1,4 @@
-"""Finding in a results tree what a figure or the report shows of an image."""
+"""Find and read what a figure shows of an image: its label maps, its annotation, the image itself."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from dynseg.errors import UserError
 from dynseg.figures.panels import PanelImage
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
 from dynseg.io.images import read_image
-from dynseg.io.label_maps import read_image_ids, read_labels
+from dynseg.io.label_maps import files_by_image, join_files_by_image, read_image_ids, read_labels
 
 
 def locate_label_maps(sources: Iterable[Path]) -> dict[str, Path]:
@@ -28,20 +28,19 @@ def locate_label_maps(sources: Iterable[Path]) -> dict[str, Path]:
     UserError
         If a source is missing or holds no file, or two sources hold the same image.
     """
-    located: dict[str, Path] = {}
-    for source in sources:
-        files = [source]
-        if source.is_dir():
-            # What a job that was cut off has left behind begins with a dot.
-            whole = [file for file in source.glob("*.h5") if not file.name.startswith(".")]
-            files = sorted(whole, key=lambda file: (file.stat().st_mtime_ns, file.name))
-        if not files:
-            raise UserError(f"{source} holds no label map file (*.h5): segment the dataset first")
-        found = {image_id: file for file in files for image_id in read_image_ids(file)}
-        for image_id in found.keys() & located.keys():
-            raise UserError(f"{found[image_id]} and {located[image_id]} both hold image {image_id}: give each once")
-        located |= found
-    return located
+    return join_files_by_image(
+        _newest_files(source) if source.is_dir() else files_by_image([source]) for source in sources
+    )
+
+
+def _newest_files(folder: Path) -> dict[str, Path]:
+    """Return the newest label map file of every image in a folder."""
+    # What a job that was cut off has left behind begins with a dot.
+    whole = [file for file in folder.glob("*.h5") if not file.name.startswith(".")]
+    if not whole:
+        raise UserError(f"{folder} holds no label map file (*.h5): segment the dataset first")
+    files = sorted(whole, key=lambda file: (file.stat().st_mtime_ns, file.name))
+    return {image_id: file for file in files for image_id in read_image_ids(file)}
 
 
 def annotations(dataset: Path, image_id: str) -> list[NDArray[np.integer]]:

@@ -29,46 +29,53 @@ _COLOUR_BLINDNESS = np.array(
 )
 
 
+# Each colour is as far as possible from those before it, among colours of medium lightness and chroma: farthest-point
+# selection by `perceived_differences`, which tests/figures/test_palette.py repeats.
+_COLOURS = """
+    2776b1 d8d827 b10000 00ebeb eb8989 891462 c489ff 76894e
+    274e3b c4ebc4 3b3bb1 009db1 9d6276 ebc489 c46200 27c49d
+    c49d00 62623b 8962eb 89b1d8 766289 c41462 890027 b1b162
+    007662 d8629d ffc4eb 3b4e76 eb4e4e c4b1ff 89d8c4 7689d8
+"""
+
+
 @cache
 def distinct_colours() -> NDArray[np.uint8]:
     """Return the palette, each colour as far as possible from those before it.
-
-    Farthest-point selection among colours of medium lightness and chroma. The distance of two colours is the
-    CIEDE2000 difference that most readers see, or 1.7 times the smallest one that a reader sees whose colour
-    vision is protanopic, deuteranopic or tritanopic (Machado et al. 2009), whichever is smaller.
 
     Returns
     -------
     ndarray, (32, 3) uint8
         sRGB colours.
     """
-    levels = np.linspace(0, 255, 14).round().astype(np.uint8)
-    candidates = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
-    lightness, a, b = rgb2lab(candidates).T
-    chroma = np.hypot(a, b)
-    candidates = candidates[(lightness > 28) & (lightness < 90) & (chroma > 20) & (chroma < 80)]
-    seen = _as_seen(candidates)
-
-    # Blue is safe for every reader and calm as the colour of a map's largest cluster.
-    chosen = [int(_differences(_as_seen(np.array([[68, 119, 170]], np.uint8)), seen).argmin())]
-    nearest = np.full(len(candidates), np.inf)
-    while len(chosen) < PALETTE_SIZE:
-        nearest = np.minimum(nearest, _differences(seen[:, chosen[-1:]], seen)[0])
-        chosen.append(int(nearest.argmax()))
-    return candidates[chosen]
+    return np.array([list(bytes.fromhex(colour)) for colour in _COLOURS.split()], dtype=np.uint8)
 
 
 @cache
 def colour_differences() -> NDArray[np.float64]:
-    """Return how different the palette's colours look, as `distinct_colours` measures it.
+    """Return how different the palette's colours look: `perceived_differences`, (32, 32) float64."""
+    return perceived_differences(distinct_colours(), distinct_colours())
+
+
+def perceived_differences(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return how different colours look, to readers of every kind of colour vision.
+
+    The CIEDE2000 difference that most readers see, or 1.7 times the smallest one that a reader sees whose colour
+    vision is protanopic, deuteranopic or tritanopic (Machado et al. 2009), whichever is smaller.
+
+    Parameters
+    ----------
+    first : ndarray, (n, 3) uint8
+    second : ndarray, (m, 3) uint8
+        sRGB colours.
 
     Returns
     -------
-    ndarray, (32, 32) float64
-        CIEDE2000 differences, zero on the diagonal.
+    ndarray, (n, m) float64
     """
-    seen = _as_seen(distinct_colours())
-    return _differences(seen, seen)
+    differences = deltaE_ciede2000(_as_seen(first)[:, :, None], _as_seen(second)[:, None])
+    # With equal weights, what few readers see would leave only muddy colours to all.
+    return np.minimum(differences[0], 1.7 * differences[1:].min(axis=0))
 
 
 def adjacent_labels(labels: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -234,7 +241,7 @@ def draw_boundaries(image: NDArray[np.uint8], labels: NDArray[np.integer], width
 
 
 def _as_seen(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """CIELAB coordinates of `colours` (n, 3) for each kind of colour vision, (4, n, 3)."""
+    """Return the CIELAB coordinates of colours, (n, 3), for each kind of colour vision: (4, n, 3)."""
     srgb = colours / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     blind = np.clip(np.einsum("vij,nj->vni", _COLOUR_BLINDNESS, linear), 0, 1)
@@ -242,17 +249,10 @@ def _as_seen(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
     return rgb2lab(np.concatenate([srgb[None], blind]))
 
 
-def _differences(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distances of colours as `_as_seen` gives them, (n, m)."""
-    differences = deltaE_ciede2000(first[:, :, None], second[:, None])
-    # With equal weights, what few readers see would leave only muddy colours to all.
-    return np.minimum(differences[0], 1.7 * differences[1:].min(axis=0))
-
-
 def _inherited_colours(
     compact: NDArray[np.integer], clusters: int, earlier: Sequence[NDArray[np.uint8]]
 ) -> NDArray[np.int64]:
-    """Colours that clusters take over from the same area in earlier maps; -1 for the others."""
+    """Return the colours that clusters take over from the same area in earlier maps; -1 for the others."""
     colours = np.full(clusters, -1)
     total = np.zeros((clusters, PALETTE_SIZE))
     largest = np.zeros((clusters, PALETTE_SIZE))

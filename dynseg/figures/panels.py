@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dynseg.figures.palette import assign_colours, draw_boundaries, mean_colours, paint
-from dynseg.figures.style import DOTS_PER_INCH, PAGE_HEIGHT, TWO_COLUMNS, figure_style, printable
+from dynseg.figures.style import DOTS_PER_INCH, PAGE_HEIGHT, TWO_COLUMNS, figure_style, new_figure, printable, shrink
 
 Colours = Literal["distinct", "mean", "boundaries"]
 
@@ -84,8 +83,7 @@ def draw_panel(
         boxes, size, captions = _images_as_columns(aspects, labels, [image.dataset for image in images], width)
 
     with figure_style():
-        figure = Figure(figsize=size)
-        FigureCanvasAgg(figure)
+        figure = new_figure(*size)
         for image, row in zip(images, boxes, strict=True):
             dots = (round(row[0][2] * DOTS_PER_INCH), round(row[0][3] * DOTS_PER_INCH))
             for tile, (left, bottom, tile_width, tile_height) in zip(
@@ -200,11 +198,10 @@ def _tiles(
 
 
 def _shrunk(pixels: NDArray, dots: tuple[int, int], resampling: Image.Resampling) -> NDArray:
-    """`pixels` at the size in `dots` (width, height), or as they are where that would be larger."""
+    """Reduce a picture or a label map to a size in dots (width, height), unless that would enlarge it."""
     if dots[0] >= pixels.shape[1]:
         return pixels
-    picture = Image.fromarray(pixels if pixels.ndim == 3 else pixels.astype(np.int32))
-    return np.asarray(picture.resize(dots, resampling))
+    return shrink(pixels, dots, resampling)
 
 
 def _fit_words(labels: Sequence[str], width: float) -> tuple[list[str], float]:

@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dynseg.figures.style import LINE_COLOURS, ONE_COLUMN, figure_style, printable
-from dynseg.scoring.scores import image_sums
+from dynseg.figures.style import LINE_COLOURS, ONE_COLUMN, figure_style, new_figure, printable
+from dynseg.scoring.pooling import image_sums
 
 _LONGEST_NAME = 24
 _LINE_SPACING = 0.036
@@ -52,8 +51,7 @@ def draw_scatter(first: pd.Series, second: pd.Series, labels: tuple[str, str], o
     differences = (pairs["y"] - pairs["x"]).abs().sort_values(ascending=False, kind="stable")
     named = pairs.loc[differences.index[:outliers]]
     with figure_style():
-        figure = Figure(figsize=(ONE_COLUMN, ONE_COLUMN), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(ONE_COLUMN, ONE_COLUMN, layout="constrained")
         axes = figure.add_subplot()
         low = max(0.0, float(pairs.min().min()) - 0.03) if len(pairs) else 0.0
         high = min(1.0, float(pairs.max().max()) + 0.03) if len(pairs) else 1.0

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
-from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, figure_style, printable
+from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, PLAIN_NUMBERS, figure_style, new_figure, printable
 from dynseg.scoring.bootstrap import bootstrap_intervals
 
 SCHEMES = {"fixed": "Fixed: μ", "fsf": "FSF: q′/μ", "scf": "SCF: μ/q′"}
@@ -22,7 +21,7 @@ def sensitivity_table(runs: Mapping[tuple[str, float], Sequence[pd.DataFrame]], 
     runs : mapping from (scheme, μ) to score tables
         One score table a seed.
     measure : str
-        Name in `dynseg.scoring.scores.MEASURES`.
+        Name in `dynseg.scoring.measures.BY_NAME`.
 
     Returns
     -------
@@ -53,8 +52,7 @@ def draw_sensitivity(table: pd.DataFrame, score_label: str = "mIOU") -> Figure:
         One column wide; the points are marked, since only they were measured.
     """
     with figure_style():
-        figure = Figure(figsize=(ONE_COLUMN, 2.4), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(ONE_COLUMN, 2.4, layout="constrained")
         axes = figure.add_subplot()
         for (scheme, points), colour, marker in zip(
             table.groupby("scheme", sort=False), LINE_COLOURS, MARKERS, strict=False
@@ -68,7 +66,7 @@ def draw_sensitivity(table: pd.DataFrame, score_label: str = "mIOU") -> Figure:
         axes.set_xscale("log")
         low, high = table["mu"].min(), table["mu"].max()
         axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if low / 1.5 <= tick <= high * 1.5]))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(low / 1.25, high * 1.25)
         axes.set_xlabel("μ")

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+from PIL import Image
 
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
@@ -39,12 +44,22 @@ _SETTINGS: dict[Any, Any] = {
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+# Numbers along an axis as short as they can be: 0.1, 1, 1e+06.
+PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:g}")
+
 
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Draw and save figures inside this block: fonts that fit a printed page, embedded as TrueType."""
     with matplotlib.rc_context(_SETTINGS):
         yield
+
+
+def new_figure(width: float, height: float, **options: Any) -> Figure:
+    """Return an empty figure, its size in inches, that is drawn without a display; further options are matplotlib's."""
+    figure = Figure(figsize=(width, height), **options)
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def save_figure(figure: Figure, png: str | Path | None = None, pdf: str | Path | None = None) -> None:
@@ -65,6 +80,12 @@ def save_figure(figure: Figure, png: str | Path | None = None, pdf: str | Path |
             with written_aside(pdf) as aside:
                 dates = {"CreationDate": None, "Creator": None, "Producer": None}
                 figure.savefig(aside, format="pdf", dpi=DOTS_PER_INCH, metadata=dates)
+
+
+def shrink(pixels: NDArray[Any], size: tuple[int, int], resampling: Image.Resampling) -> NDArray[Any]:
+    """Return a picture, (H, W, 3) uint8, or a label map, (H, W) integer, reduced to a width and a height."""
+    picture = Image.fromarray(pixels if pixels.ndim == 3 else pixels.astype(np.int32))
+    return np.asarray(picture.resize(size, resampling))
 
 
 def printable(text: str) -> str:

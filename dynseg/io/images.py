@@ -84,6 +84,12 @@ def read_label_image(source: Path | str | bytes, name: str | None = None) -> NDA
         return colours[:, :, 0] << 16 | colours[:, :, 1] << 8 | colours[:, :, 2]
 
 
+def has_palette(source: Path | str | bytes, name: str | None = None) -> bool:
+    """Tell whether the pixels of a picture are indices into a palette; arguments and errors as in `read_image`."""
+    with _opened(source, name) as image:
+        return image.mode == "P"
+
+
 def _scaled_to_8_bits(values: NDArray) -> NDArray[np.uint8]:
     if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
         raise ValueError("it has 32 bits a pixel: save it with 8 or 16")

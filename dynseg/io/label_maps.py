@@ -56,6 +56,36 @@ def read_image_ids(path: str | Path) -> list[str]:
         return names(file)
 
 
+def files_by_image(files: Iterable[str | Path]) -> dict[str, Path]:
+    """Return the label map file of every image in some files.
+
+    Raises
+    ------
+    UserError
+        If a file can't be read, or two of them have the same image.
+    """
+    return join_files_by_image(dict.fromkeys(read_image_ids(file), Path(file)) for file in files)
+
+
+def join_files_by_image(parts: Iterable[Mapping[str, Path]]) -> dict[str, Path]:
+    """Join mappings from image ids to label map files.
+
+    Raises
+    ------
+    UserError
+        If two of them have the same image.
+    """
+    joined: dict[str, Path] = {}
+    for part in parts:
+        for image_id, file in part.items():
+            if image_id in joined:
+                raise UserError(
+                    f"{file} and {joined[image_id]} both have a label map of image {image_id}: give each image once"
+                )
+            joined[image_id] = file
+    return joined
+
+
 def read_labels(path: str | Path, image_id: str) -> NDArray[np.unsignedinteger]:
     """Return one image's label map, (H, W), smallest unsigned integer type.
 

@@ -1,5 +1,6 @@
 """Label maps and annotations that somebody else made: PNG, MATLAB, NumPy and HDF5 files, and contour maps."""
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
 from dynseg.io.hdf5 import member, names, opened_hdf5, read_array
 from dynseg.io.image_ids import image_id as id_of_path
-from dynseg.io.images import read_label_image
+from dynseg.io.images import has_palette, read_label_image
 from dynseg.io.mat_files import read_mat_annotations, read_mat_contour_map
 from dynseg.metrics.contingency import check_labels, count_labels
 
@@ -29,6 +30,9 @@ CONTOUR_THRESHOLDS = np.arange(1, 100) / 100
 
 # A picture with more colours than 16 bits can number is no label map.
 MAX_LABELS = 65_535
+
+# Index of the border in masks of PASCAL VOC, which isn't scored.
+VOC_BORDER = 255
 
 _ANNOTATOR = re.compile(r"(.+)\.(\d+)")
 
@@ -108,7 +112,7 @@ def list_predictions(source: str | Path) -> dict[str, list[Prediction]]:
     return dict(predictions)
 
 
-def pair_up(prediction: str | Path, ground_truth: str | Path) -> list[Pair]:
+def pair_up(prediction: str | Path, ground_truth: str | Path, void: Collection[int] = ()) -> list[Pair]:
     """Find the prediction for each annotated image.
 
     The label map of one image and the annotation of one image are a pair whatever their names are; a file with the
@@ -122,15 +126,19 @@ def pair_up(prediction: str | Path, ground_truth: str | Path) -> list[Pair]:
     ground_truth : path
         A ground_truth.h5; a folder of .mat (as in BSD500), .png or .npy files named by image, several annotators being
         `name.1.png`, `name.2.png`; or one such file.
+    void : collection of int
+        Labels of the annotations whose pixels aren't scored. Where there is none and a PNG with a palette has the
+        border of PASCAL VOC's masks, a warning is logged when the first is read.
 
     Raises
     ------
     UserError
-        If either can't be read, nothing is annotated, or an annotated image has no prediction or several.
+        If either can't be read, `void` is given beside a ground_truth.h5, nothing is annotated, or an annotated image
+        has no prediction or several.
     """
     prediction, ground_truth = Path(prediction), Path(ground_truth)
     predictions = list_predictions(prediction)
-    annotations = _list_annotations(ground_truth, predictions)
+    annotations = _list_annotations(ground_truth, predictions, void)
     single = {each for of_image in predictions.values() for each in of_image}
     if prediction.is_file() and len(single) == 1:
         if len(annotations) > 1:
@@ -313,16 +321,19 @@ def _images_of_hdf5(file: Path) -> dict[str, str]:
 
 
 def _list_annotations(
-    ground_truth: Path, predicted: Collection[str]
+    ground_truth: Path, predicted: Collection[str], void: Collection[int]
 ) -> dict[str, Callable[[], NDArray[np.unsignedinteger]]]:
     """Map image ids to functions that read their annotations."""
     if not ground_truth.exists():
         raise UserError(f"{ground_truth} doesn't exist: give a ground_truth.h5, or a file or folder of annotations")
     if ground_truth.is_file() and ground_truth.suffix.lower() in HDF5_SUFFIXES:
+        if void:
+            raise UserError(f"{ground_truth} says itself which pixels aren't scored: leave the void labels out")
         annotated = read_annotated_ids(ground_truth)
         if not annotated:
             raise UserError(f"{ground_truth} has no annotations: give a dataset that has")
         return {image_id: _bound(read_segments, ground_truth, image_id) for image_id in annotated}
+    warn = _border_warning()
     annotators: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for relative, file in _files(ground_truth, ANNOTATION_SUFFIXES).items():
         image_id, number = id_of_path(relative), 0
@@ -336,7 +347,7 @@ def _list_annotations(
             twice = [str(file) for number, file in numbered if numbers.count(number) > 1]
             raise UserError(f"{twice[0]} and {twice[1]} both annotate image {image_id}: rename or remove one of them")
     return {
-        image_id: _bound(_read_annotations, [file for _, file in sorted(annotators[image_id])])
+        image_id: _bound(_read_annotations, [file for _, file in sorted(annotators[image_id])], void, warn)
         for image_id in sorted(annotators)
     }
 
@@ -345,13 +356,37 @@ def _bound(function: Callable, *arguments: object) -> Callable[[], NDArray[np.un
     return lambda: function(*arguments)
 
 
-def _read_annotations(files: list[Path]) -> NDArray[np.unsignedinteger]:
-    """Read every annotator's segments, (annotators, H, W), numbered from 1."""
+def _read_annotations(
+    files: list[Path], void: Collection[int], warn: Callable[[Path, NDArray[np.integer]], None]
+) -> NDArray[np.unsignedinteger]:
+    """Read every annotator's segments, (annotators, H, W), numbered from 1; 0 where the label is void."""
     maps: list[NDArray] = []
     for file in files:
         of_file = _read_mat(file) if file.suffix.lower() == ".mat" else [_read_array(Prediction(file))]
         maps.extend(_checked(labels, file) for labels in of_file)
-    return numbered_segments(maps, str(files[0]))
+        if not void:
+            warn(file, maps[-1])
+    if not void:
+        return numbered_segments(maps, str(files[0]))
+    # One label stands for all that aren't scored: 0, for which the others make room.
+    maps = [np.where(np.isin(labels, list(void)), 0, labels.astype(np.int64) + 1) for labels in maps]
+    return numbered_segments(maps, str(files[0]), unscored=0)
+
+
+def _border_warning() -> Callable[[Path, NDArray[np.integer]], None]:
+    """Return a function that warns of the first mask of PASCAL VOC whose border would count as a segment."""
+    warned: list[Path] = []
+
+    def warn(file: Path, labels: NDArray[np.integer]) -> None:
+        if not warned and file.suffix.lower() == ".png" and (labels == VOC_BORDER).any() and has_palette(file):
+            warned.append(file)
+            logging.getLogger(__name__).warning(
+                "%s has a palette and pixels of index %d, which PASCAL VOC leaves unscored: they count as a segment "
+                "here, as in other files of its kind, unless --void %d is given",
+                *(file, VOC_BORDER, VOC_BORDER),
+            )
+
+    return warn
 
 
 def _read_array(prediction: Prediction) -> NDArray:

@@ -69,6 +69,7 @@ MODULES = {
     "cnn": "dynseg.methods.cnn",
     "external": "dynseg.methods.external",
     "graph_based": "dynseg.methods.graph_based",
+    "grey_steps": "dynseg.methods.grey_steps",
     "iic": "dynseg.methods.iic",
     "kmeans": "dynseg.methods.kmeans",
     "superpixel_cnn": "dynseg.methods.superpixel_cnn",

@@ -1,7 +1,8 @@
 """Agreement of a label map with ground-truth annotations: functions on integer arrays, usable without the pipeline.
 
-Each measure of regions comes twice: on two label maps, and on their contingency table (`*_of_table`) for those who need
-several measures of one pair. Boundaries come as sums that add up over images. Nothing here imports the rest of dynseg.
+Best overlaps, Rand index and variation of information come twice: of two label maps, and of their contingency table
+(`*_of_table`) for those who need several measures of one pair. Boundaries come as sums that add up over images.
+Nothing here imports the rest of dynseg.
 """
 
 from dynseg.metrics.boundaries import (
@@ -19,7 +20,7 @@ from dynseg.metrics.boundaries import (
 )
 from dynseg.metrics.components import connected_components
 from dynseg.metrics.contingency import ContingencyTable, contingency_table
-from dynseg.metrics.covering import covered_pixels_of_table, covering
+from dynseg.metrics.covering import covering
 from dynseg.metrics.information import variation_of_information, variation_of_information_of_table
 from dynseg.metrics.miou import best_overlaps, best_overlaps_of_table, miou
 from dynseg.metrics.rand_index import probabilistic_rand_index, rand_index, rand_index_of_table
@@ -40,7 +41,6 @@ __all__ = [
     "contingency_table",
     "contour_boundaries",
     "contour_boundary_sums",
-    "covered_pixels_of_table",
     "covering",
     "label_boundaries",
     "match_boundaries",

@@ -7,13 +7,8 @@ maximum over the segments R′ of S′, N the number of pixels.
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.metrics.contingency import ContingencyTable, contingency_table
+from dynseg.metrics.contingency import contingency_table
 from dynseg.metrics.miou import best_overlaps_of_table
-
-
-def covered_pixels_of_table(table: ContingencyTable) -> float:
-    """Return the sum over annotated segments of their area, in pixels, times their best IoU."""
-    return float(table.row_areas @ best_overlaps_of_table(table))
 
 
 def covering(annotations: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
@@ -37,7 +32,7 @@ def covering(annotations: NDArray, prediction: NDArray, *, void: int | None = No
         As `contingency_table`.
     """
     tables = [contingency_table(each, prediction, void=void) for each in _stacked(annotations)]
-    covered = sum(covered_pixels_of_table(table) for table in tables)
+    covered = sum(float(table.row_areas @ best_overlaps_of_table(table)) for table in tables)
     pixels = sum(table.pixels for table in tables)
     return covered / pixels if pixels else np.nan
 

@@ -1,9 +1,9 @@
 """Build the report: one HTML file that needs nothing else."""
 
+import itertools
 import json
-import platform
-from collections.abc import Mapping
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from dynseg import __version__
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
+from dynseg.provenance import versions
 from dynseg.report.gallery import gallery_index, gallery_pictures
 from dynseg.report.pictures import figure_data
 from dynseg.report.results import Results, read_results, segmentation_facts, stage_times
-from dynseg.report.score_tables import score_tables
+from dynseg.scoring.tables import Cell, Column, ResultsTable, columns_of, pivot, signed, three_decimals
 
 # What a figure shows, by the folder that it lies in.
 FIGURE_KINDS = {
@@ -28,7 +28,18 @@ FIGURE_KINDS = {
     "scatter": "Score of every image under two methods",
     "dynamics": "Number of clusters, weight and losses during training",
 }
+
+# Packages whose versions the page shows, also where no label map names them.
 _PACKAGES = ("numpy", "scipy", "scikit-image", "pillow", "h5py")
+
+# What is read of a configuration, here and in `dynseg.workflow`.
+_CONFIG_KEYS = ("datasets", "methods", "figure_methods", "tuning", "training", "seeds", "images_per_job")
+
+# Captions of the tables of relabelled and of raw predictions.
+_CAPTIONS = {
+    False: "Relabelled predictions: unconnected parts of a cluster are segments of their own",
+    True: "Raw predictions: a cluster is one segment",
+}
 
 
 def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
@@ -40,8 +51,8 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
         The workflow's `results`: datasets, label maps, scores, tables/*.csv, figures/*/*.png and, where there
         are any, Snakemake's benchmarks/STAGE/.
     config : mapping
-        The resolved configuration, shown in the report; says which datasets and methods are shown, and under which
-        labels. May be empty.
+        The resolved configuration, as `read_config` returns it: says which datasets and methods are shown, and under
+        which labels, and is shown itself.
     output : Path
         The HTML file. The same results give the same bytes.
 
@@ -59,7 +70,7 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters["script_json"] = _script_json
-    environment.filters["score"] = _score
+    environment.filters["score"] = three_decimals
     environment.filters["signed"] = _signed
     environment.filters["duration"] = _duration
     facts = segmentation_facts(results)
@@ -67,12 +78,14 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
         style=Markup(_resource("report.css")),
         script=Markup(_resource("report.js")),
         results=results,
-        tables=score_tables(_read_table(results), _read_differences(results), results.datasets, results.methods),
+        tables=_tables(
+            ResultsTable(_read_table(results), _read_differences(results), results.datasets, results.methods)
+        ),
         figures=_figures(folder, config),
         facts=facts,
-        versions=_versions(facts),
+        versions=_all_versions(facts),
         stages=stage_times(folder),
-        config=yaml.safe_dump(dict(config), allow_unicode=True, sort_keys=False) if config else "",
+        config=yaml.safe_dump(dict(config), allow_unicode=True, sort_keys=False),
         index=gallery_index(results),
         pictures=gallery_pictures(results),
         image_count=sum(map(len, results.images.values())),
@@ -82,20 +95,70 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a resolved configuration, YAML or JSON.
+    """Read the resolved configuration that the workflow writes as `results/config.json`.
 
     Raises
     ------
     UserError
-        If the file can't be read or isn't a mapping.
+        If the file can't be read or isn't such a configuration.
     """
+    advice = "give the config.json that the workflow writes into its results"
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} can't be read as YAML or JSON: give a resolved configuration") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{path} holds no mapping of keys: give a resolved configuration")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read as JSON: {advice}") from error
+    missing = [key for key in _CONFIG_KEYS if not isinstance(config, dict) or key not in config]
+    if missing:
+        raise UserError(f"{path} has no key {missing[0]}: {advice}")
     return config
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of scores as the page shows it.
+
+    Attributes
+    ----------
+    caption : str
+    groups : list of (str, int, int)
+        Label, number of images and number of columns of each dataset.
+    headings : list of str
+        The names of the measures.
+    rows : list of (str, list of Cell or None)
+        Label and cells of each method.
+    """
+
+    caption: str
+    groups: list[tuple[str, int, int]]
+    headings: list[str]
+    rows: list[tuple[str, list[Cell | None]]]
+
+
+def _tables(results: ResultsTable) -> list[_Table]:
+    """Return the tables of relabelled and of raw predictions, as far as there are any."""
+    tables = []
+    for raw, caption in _CAPTIONS.items():
+        columns = columns_of(results, lambda measure, raw=raw: measure.raw == raw)  # type: ignore[misc]
+        if columns:
+            cells = pivot(results, columns)
+            rows = [(results.methods.get(method, method), row) for method, row in cells.items() if any(row)]
+            tables.append(_Table(caption, _groups(results, columns), [_heading(column) for column in columns], rows))
+    return tables
+
+
+def _groups(results: ResultsTable, columns: Sequence[Column]) -> list[tuple[str, int, int]]:
+    groups = []
+    for dataset, of_dataset in itertools.groupby(columns, key=lambda column: column.dataset):
+        images = results.table.loc[results.table["dataset"] == dataset, "images"].max()
+        groups.append((results.datasets[dataset], int(images), len(list(of_dataset))))
+    return groups
+
+
+def _heading(column: Column) -> str:
+    if column.of_single_annotator:
+        return "mIOU"
+    measure = column.measure
+    return f"{measure.label[0].upper()}{measure.label[1:]}{f' ({measure.unit})' if measure.unit else ''}"
 
 
 def _read_table(results: Results) -> pd.DataFrame:
@@ -122,13 +185,14 @@ def _read_differences(results: Results) -> pd.DataFrame:
 
 
 def _figures(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Of each kind the figures that the configuration names, or all where it has no such section."""
+    """Return the figures that the configuration names, by kind."""
     found = []
     kinds = list(FIGURE_KINDS)
     for path in sorted(
         (folder / "figures").rglob("*.png"),
         key=lambda path: (kinds.index(path.parent.name) if path.parent.name in kinds else len(kinds), str(path)),
     ):
+        # A folder that is no kind of figure holds something of the user's own.
         if path.stem not in config.get(path.parent.name, [path.stem]):
             continue
         source, (width, height) = figure_data(path)
@@ -138,16 +202,14 @@ def _figures(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _versions(facts: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _all_versions(facts: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Versions that made the label maps, and those that made this report where they differ or are missing there."""
     found: dict[str, set[str]] = {}
     for fact in facts:
         for name, number in fact["versions"].items():
             found.setdefault(name, set()).add(str(number))
-    found.setdefault("dynseg", {__version__})
-    found.setdefault("python", {platform.python_version()})
-    for package in _PACKAGES:
-        found.setdefault(package, {version(package)})
+    for name, number in versions(_PACKAGES).items():
+        found.setdefault(name, {number})
     return [(name, ", ".join(sorted(numbers))) for name, numbers in found.items()]
 
 
@@ -155,13 +217,8 @@ def _resource(name: str) -> str:
     return files("dynseg.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _signed(value: float) -> str:
-    text = f"{value:+.3f}".replace("-", "−")
-    return "0.000" if text[1:] == "0.000" else text
+def _signed(difference: float) -> str:
+    return signed(difference).replace("-", "−")
 
 
 def _duration(seconds: float | None) -> str:

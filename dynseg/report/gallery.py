@@ -14,7 +14,7 @@ from dynseg.figures.inputs import annotations
 from dynseg.figures.palette import assign_colours
 from dynseg.io.images import read_image
 from dynseg.io.label_maps import read_history, read_labels
-from dynseg.report.pictures import label_map_data, photograph_data, shrink
+from dynseg.report.pictures import fit, label_map_data, photograph_data
 from dynseg.report.results import Results, Run
 
 LONGEST_SIDE = 360
@@ -96,8 +96,8 @@ def _characters(entry: dict[str, Any]) -> tuple[int, int]:
 
 def _image_pictures(results: Results, dataset: str, image_id: str, longest_side: int) -> dict[str, Any]:
     folder = results.folder / "datasets" / dataset
-    photograph = shrink(read_image(find_image(folder, image_id)), longest_side, Image.Resampling.LANCZOS)
-    truths = [shrink(segments, longest_side, Image.Resampling.NEAREST) for segments in annotations(folder, image_id)]
+    photograph = fit(read_image(find_image(folder, image_id)), longest_side, Image.Resampling.LANCZOS)
+    truths = [fit(segments, longest_side, Image.Resampling.NEAREST) for segments in annotations(folder, image_id)]
     painted: list[np.ndarray] = []
     # The finest annotation says most about which areas there are, so it colours the others.
     order = sorted(range(len(truths)), key=lambda n: -len(np.unique(truths[n])))
@@ -113,7 +113,7 @@ def _image_pictures(results: Results, dataset: str, image_id: str, longest_side:
             label_maps.append(None)
             histories.append(None)
             continue
-        labels = shrink(read_labels(file, image_id), longest_side, Image.Resampling.NEAREST)
+        labels = fit(read_labels(file, image_id), longest_side, Image.Resampling.NEAREST)
         painted.append(assign_colours(labels, painted))
         label_maps.append(label_map_data(painted[-1]))
         histories.append(_thinned(read_history(file, image_id)))

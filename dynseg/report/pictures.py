@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dynseg.figures.palette import colour_table, compact_labels
+from dynseg.figures.style import shrink
 
 FIGURE_SIDE = 1500
 _FIGURE_BYTES = 400_000
@@ -35,20 +36,19 @@ def figure_data(path: Path) -> tuple[str, tuple[int, int]]:
         size = (round(picture.width * _PAGE_SCALE), round(picture.height * _PAGE_SCALE))
         if max(picture.size) <= FIGURE_SIDE and path.stat().st_size <= _FIGURE_BYTES:
             return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}", size
-        smaller = shrink(np.asarray(picture.convert("RGB")), FIGURE_SIDE, Image.Resampling.LANCZOS)
+        smaller = fit(np.asarray(picture.convert("RGB")), FIGURE_SIDE, Image.Resampling.LANCZOS)
         data = _encoded(Image.fromarray(smaller), format="WEBP", quality=85, method=4)
         return f"data:image/webp;base64,{data}", size
 
 
-def shrink(pixels: NDArray, longest_side: int, resampling: Image.Resampling) -> NDArray:
+def fit(pixels: NDArray, longest_side: int, resampling: Image.Resampling) -> NDArray:
     """Return a picture, (H, W, 3) uint8 or (H, W) integer, with no side longer than `longest_side`."""
     height, width = pixels.shape[:2]
     factor = longest_side / max(height, width)
     if factor >= 1:
         return pixels
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    picture = Image.fromarray(pixels if pixels.ndim == 3 else pixels.astype(np.int32))
-    return np.asarray(picture.resize(size, resampling))
+    return shrink(pixels, size, resampling)
 
 
 def _encoded(picture: Image.Image, **options: object) -> str:

@@ -1,8 +1,7 @@
-"""Finding in a results tree what the report shows."""
+"""Read what the report shows of a results tree: label maps, scores, and what made them in which time."""
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import pandas as pd
 
 from dynseg.datasets.reading import read_image_list, read_image_sizes
 from dynseg.errors import UserError
-from dynseg.figures.inputs import locate_label_maps
-from dynseg.io.label_maps import read_attributes
+from dynseg.io.label_maps import files_by_image, read_attributes
 from dynseg.scoring.scores import read_scores
+from dynseg.workflow import plan
 from dynseg.workflow.batches import run_files
-from dynseg.workflow.plan import images_per_job
 
 
 @dataclass(frozen=True)
@@ -61,46 +59,60 @@ class Results:
 
 
 def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
-    """Look through a results tree.
+    """Read what the report shows of a results tree.
 
     Parameters
     ----------
     folder : Path
         The workflow's `results`.
     config : mapping
-        The resolved configuration. Its `datasets` and `methods` are shown, in its order and with its labels; all that
-        is found, if it has none. The first of its `seeds` is shown, or the smallest seed that there is.
+        The resolved configuration: its datasets and methods are shown, in its order and with its labels, by the first
+        of its seeds. A dataset that isn't prepared and a method that wasn't run are left out.
 
     Raises
     ------
     UserError
         If there is no prepared dataset in `folder`, or a file in it can't be read.
     """
-    datasets = _labels(config.get("datasets")) or {name: name for name in _folders(folder / "datasets")}
-    datasets = {name: label for name, label in datasets.items() if (folder / "datasets" / name / "images.txt").exists()}
-    if not datasets:
-        raise UserError(f"{folder} holds no prepared dataset (datasets/NAME/images.txt): name the results of a run")
-    methods = _labels(config.get("methods")) or {
-        name: name
-        for name in sorted({name for dataset in datasets for name in _folders(folder / "segments" / dataset)})
+    settings = dict(config)
+    images = {
+        dataset: read_image_list(folder / "datasets" / dataset)
+        for dataset in settings["datasets"]
+        if (folder / "datasets" / dataset / "images.txt").exists()
     }
-    images = {dataset: read_image_list(folder / "datasets" / dataset) for dataset in datasets}
-    runs = {}
-    for dataset in datasets:
-        for method in methods:
-            seed = _seed(folder / "segments" / dataset / method, config.get("seeds", []))
-            if seed is not None:
-                segments = folder / "segments" / dataset / method / seed
-                label_maps = locate_label_maps(
-                    run_files(segments, images[dataset], _images_per_job(folder / "datasets" / dataset, config, method))
-                    if "images_per_job" in config
-                    else [segments]
-                )
-                scores = folder / "scores" / dataset / method / f"{seed}.csv"
-                runs[dataset, method] = Run(label_maps, read_scores(scores) if scores.exists() else pd.DataFrame())
-    entries = (config.get("methods") or {}).items()
-    blank = {name for name, entry in entries if isinstance(entry, Mapping) and entry.get("method") == "blank"}
-    return Results(folder, datasets, methods, blank, images, runs)
+    if not images:
+        raise UserError(f"{folder} holds no prepared dataset (datasets/NAME/images.txt): name the results of a run")
+    runs = {
+        (dataset, method): run
+        for dataset in images
+        for method in settings["methods"]
+        if (run := _read_run(folder, settings, dataset, method, images[dataset])) is not None
+    }
+    return Results(
+        folder,
+        {dataset: plan.dataset_label(settings, dataset) for dataset in images},
+        {method: plan.method_label(settings, method) for method in settings["methods"]},
+        {method for method, entry in settings["methods"].items() if entry["method"] == "blank"},
+        images,
+        runs,
+    )
+
+
+def _read_run(folder: Path, config: plan.Config, dataset: str, method: str, images: Sequence[str]) -> Run | None:
+    seed = plan.method_seeds(config, method)[0]
+    label_maps = folder / "segments" / dataset / method / f"seed{seed}"
+    if not label_maps.is_dir():
+        return None
+    sizes = read_image_sizes(folder / "datasets" / dataset) if _is_auto(config, method) else {}
+    count = plan.images_per_job(config, method, sizes.values())
+    scores = folder / "scores" / dataset / method / f"seed{seed}.csv"
+    return Run(
+        files_by_image(run_files(label_maps, images, count)), read_scores(scores) if scores.exists() else pd.DataFrame()
+    )
+
+
+def _is_auto(config: plan.Config, method: str) -> bool:
+    return plan.images_per_job_setting(config, method) == "auto"
 
 
 def segmentation_facts(results: Results) -> list[dict[str, Any]]:
@@ -154,31 +166,8 @@ def stage_times(folder: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["seconds"])
 
 
-def _images_per_job(dataset_dir: Path, config: Mapping[str, Any], method: str) -> int:
-    wanted = config.get("methods", {}).get(method, {}).get("images_per_job", config["images_per_job"])
-    if wanted != "auto":
-        return wanted
-    return images_per_job(dict(config), method, read_image_sizes(dataset_dir).values())
-
-
-def _labels(section: Any) -> dict[str, str]:
-    if not isinstance(section, Mapping):
-        return {}
-    return {
-        name: str((entry or {}).get("label", name)) if isinstance(entry, Mapping | None) else name
-        for name, entry in section.items()
-    }
-
-
 def _folders(parent: Path) -> list[str]:
     return sorted(path.name for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
-
-
-def _seed(method: Path, wanted: list[int]) -> str | None:
-    found = [name for name in _folders(method) if re.fullmatch(r"seed\d+", name) and any((method / name).glob("*.h5"))]
-    if wanted and f"seed{wanted[0]}" in found:
-        return f"seed{wanted[0]}"
-    return min(found, key=lambda name: int(name.removeprefix("seed")), default=None)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

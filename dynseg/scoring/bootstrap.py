@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
-from dynseg.scoring.scores import MEASURES, image_sums, measures_of_sums, pool
+from dynseg.scoring.measures import BY_NAME
+from dynseg.scoring.pooling import image_sums, measures_of_sums, pool
 
 RESAMPLES = 4000
 CONFIDENCE = 0.95
@@ -32,7 +33,7 @@ def bootstrap_intervals(runs: Sequence[pd.DataFrame], *, resamples: int = RESAMP
     Returns
     -------
     DataFrame
-        Indexed by measure (as `dynseg.scoring.scores.pool` names them): `score`, `low`, `high`.
+        Indexed by measure (as `dynseg.scoring.pooling.pool` names them): `score`, `low`, `high`.
 
     Raises
     ------
@@ -80,8 +81,8 @@ def paired_differences(
     return table.assign(distinguishable=(table["low"] > 0) | (table["high"] < 0))
 
 
-def spread_over_seeds(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the mean and the standard deviation of every measure over seeds.
+def deviations_over_seeds(runs: Sequence[pd.DataFrame]) -> dict[str, float]:
+    """Return the standard deviation of every measure over seeds.
 
     Parameters
     ----------
@@ -90,12 +91,11 @@ def spread_over_seeds(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        Indexed by measure: `mean`, `standard_deviation` (of a sample, so NaN for a single seed), `seeds`.
+    dict of str to float
+        By measure; the standard deviation of a sample, so NaN for a single seed.
     """
-    scores = pd.DataFrame([pool(run) for run in runs])[list(MEASURES)]
-    table = pd.DataFrame({"mean": scores.mean(), "standard_deviation": scores.std(ddof=1), "seeds": len(runs)})
-    return table.rename_axis("measure")
+    scores = pd.DataFrame([pool(run) for run in runs])[list(BY_NAME)]
+    return {str(measure): float(deviation) for measure, deviation in scores.std(ddof=1).items()}
 
 
 def _aligned(methods: Sequence[Sequence[pd.DataFrame]]) -> list[list[pd.DataFrame]]:
@@ -129,12 +129,12 @@ def _measures(sums: Sequence[pd.DataFrame], weights: NDArray[np.float64]) -> NDA
     for of_run in sums:
         totals = weights @ of_run.to_numpy(dtype=np.float64)
         measures = measures_of_sums(dict(zip(of_run.columns, totals.T, strict=True)))
-        of_runs.append([measures[name] for name in MEASURES])
+        of_runs.append([measures[name] for name in BY_NAME])
     return np.mean(of_runs, axis=0)
 
 
 def _with_interval(name: str, estimate: NDArray[np.float64], resampled: NDArray[np.float64]) -> pd.DataFrame:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail], axis=1)
-    index = pd.Index(MEASURES, name="measure")
+    index = pd.Index(list(BY_NAME), name="measure")
     return pd.DataFrame({name: estimate[:, 0], "low": low, "high": high}, index=index)

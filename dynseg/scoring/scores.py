@@ -19,7 +19,7 @@ The last five are of the prediction relabelled by its connected components; five
 `_raw`, are of its labels as they are. Annotations that are all void have no row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,53 +30,23 @@ from numpy.typing import NDArray
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments, read_annotated_ids
-from dynseg.io.label_maps import read_image_ids, read_labels
-from dynseg.metrics import (
-    ContingencyTable,
-    best_overlaps_of_table,
-    connected_components,
-    contingency_table,
-    optimal_dataset_scale,
-    optimal_image_scale,
-    rand_index_of_table,
-    variation_of_information_of_table,
-)
+from dynseg.io.label_maps import files_by_image, read_labels
+from dynseg.metrics import best_overlaps_of_table, connected_components, contingency_table
 from dynseg.metrics.contingency import count_labels
+from dynseg.scoring.measures import QUANTITIES, RAW, Agreement
 
 Connectivity = Literal[4, 8]
 
 # Label of the annotated pixels that aren't scored, in every ground_truth.h5.
 VOID = 0
 
-AGREEMENT_COLUMNS = (
-    "predicted_segments",
-    "best_iou_sum",
-    "covered_pixels",
-    "rand_index",
-    "variation_of_information",
-)
 SCORE_COLUMNS = (
     "image",
     "annotator",
     "segments",
     "pixels",
-    *AGREEMENT_COLUMNS,
-    *(f"{column}_raw" for column in AGREEMENT_COLUMNS),
+    *(f"{quantity.name}{ending}" for ending in ("", RAW) for quantity in QUANTITIES),
 )
-
-
-def _measures(prefix: str, ending: str) -> dict[str, tuple[tuple[str, str], ...]]:
-    selections = {name: (f"{name}_best_iou_sum{ending}", f"{name}_segments") for name in ("all", "fine", "coarse")}
-    measures: dict[str, tuple[tuple[str, str], ...]] = {name: (term,) for name, term in selections.items()}
-    measures["mean"] = tuple(selections.values())
-    measures["covering"] = ((f"covered_pixels{ending}", "pixels"),)
-    measures["pri"] = ((f"rand_index{ending}", "images"),)
-    measures["voi"] = ((f"variation_of_information{ending}", "images"),)
-    return {f"{prefix}{name}": terms for name, terms in measures.items()}
-
-
-# Every measure is the mean of one or more ratios of sums over images; the terms name columns of `image_sums`.
-MEASURES: Mapping[str, tuple[tuple[str, str], ...]] = {**_measures("", ""), **_measures("raw_", "_raw")}
 
 
 def score_run(
@@ -103,7 +73,7 @@ def score_run(
         If an annotated image has no label map or two, or one of another size.
     """
     annotated = read_annotated_ids(ground_truth_file)
-    file_of_image = _files_by_image(label_map_files)
+    file_of_image = files_by_image(label_map_files)
     missing = [image_id for image_id in annotated if image_id not in file_of_image]
     if missing:
         raise UserError(
@@ -141,8 +111,7 @@ def score_image(
         If the shapes differ or the labels aren't non-negative whole numbers.
     """
     return [
-        score_row(image_id, annotator, tables, {ending: best_overlaps_of_table(tables[ending]) for ending in tables})
-        for annotator, tables in tables_of_image(segments, labels, connectivity)
+        _row(image_id, annotator, agreements) for annotator, agreements in _agreements(segments, labels, connectivity)
     ]
 
 
@@ -178,66 +147,66 @@ def score_scales(
         As `score_image`.
     """
     rows: list[list[dict[str, Any]]] = []
-    best: dict[tuple[int, str], NDArray[np.float64]] = {}
+    best: dict[int, dict[str, Agreement]] = {}
     previous = None
     for labels in label_maps:
         if labels is not previous:
-            tables_of_annotators = tables_of_image(segments, labels, connectivity)
             rows_of_scale = []
-            for annotator, tables in tables_of_annotators:
-                overlaps = {ending: best_overlaps_of_table(table) for ending, table in tables.items()}
-                rows_of_scale.append(score_row(image_id, annotator, tables, overlaps))
-                for ending in tables:
-                    key = annotator, ending
-                    best[key] = np.maximum(best.get(key, 0.0), overlaps[ending])
+            for annotator, agreements in _agreements(segments, labels, connectivity):
+                rows_of_scale.append(_row(image_id, annotator, agreements))
+                best[annotator] = {
+                    ending: _with_best_ious(agreement, best.get(annotator, {}).get(ending))
+                    for ending, agreement in agreements.items()
+                }
         rows.append(rows_of_scale)
         previous = labels
-    return rows, [
-        _best_row(score_row(image_id, annotator, tables, {ending: best[annotator, ending] for ending in tables}))
-        for annotator, tables in tables_of_annotators
-    ]
+    return rows, [_best_row(_row(image_id, annotator, agreements)) for annotator, agreements in best.items()]
+
+
+def _with_best_ious(agreement: Agreement, earlier: Agreement | None) -> Agreement:
+    """Return an agreement with the larger of its and an earlier one's best IoU of every segment."""
+    if earlier is None:
+        return agreement
+    return agreement._replace(best_ious=np.maximum(earlier.best_ious, agreement.best_ious))
 
 
 def _best_row(row: dict[str, Any]) -> dict[str, Any]:
-    resting_on_overlaps = ("image", "annotator", "segments", "pixels", "best_iou_sum", "covered_pixels")
-    return {name: value if name.removesuffix("_raw") in resting_on_overlaps else np.nan for name, value in row.items()}
+    undefined = {quantity.name for quantity in QUANTITIES if not quantity.of_best_ious}
+    return {name: np.nan if name.removesuffix(RAW) in undefined else value for name, value in row.items()}
 
 
-def tables_of_image(
+def _agreements(
     segments: NDArray[np.integer], labels: NDArray[np.integer], connectivity: Connectivity | None
-) -> list[tuple[int, dict[str, ContingencyTable]]]:
-    """Return, for each annotator with a scored pixel, the contingency tables of the relabelled and the raw prediction.
+) -> Iterator[tuple[int, dict[str, Agreement]]]:
+    """Yield, for each annotator with a scored pixel, how the relabelled and the raw prediction agree with it.
 
-    They stand under the endings of their columns, "" and "_raw".
+    They stand under the endings of their columns, "" and `RAW`.
     """
     relabelled = labels if connectivity is None else connected_components(labels, connectivity)
     # As many components as labels: the same partition under other numbers, so that one table does for both.
     connected = relabelled is labels or relabelled.max() == count_labels(labels)
-    annotators = []
     for annotator, annotation in enumerate(segments):
-        raw = contingency_table(annotation, labels, void=VOID)
-        if raw.pixels > 0:
-            table = raw if connected else contingency_table(annotation, relabelled, void=VOID)
-            annotators.append((annotator, {"": table, "_raw": raw}))
-    return annotators
+        raw = _agreement(annotation, labels)
+        if raw.table.pixels > 0:
+            yield annotator, {"": raw if connected else _agreement(annotation, relabelled), RAW: raw}
 
 
-def score_row(
-    image_id: str, annotator: int, tables: Mapping[str, ContingencyTable], overlaps: Mapping[str, NDArray[np.float64]]
-) -> dict[str, Any]:
-    """Return a row of the score table, from contingency tables and best overlaps under the endings "" and "_raw"."""
+def _agreement(annotation: NDArray[np.integer], labels: NDArray[np.integer]) -> Agreement:
+    table = contingency_table(annotation, labels, void=VOID)
+    return Agreement(table, best_overlaps_of_table(table))
+
+
+def _row(image_id: str, annotator: int, agreements: Mapping[str, Agreement]) -> dict[str, Any]:
+    """Return a row of the score table, from the agreements under the endings of their columns."""
+    table = agreements[""].table
     row: dict[str, Any] = {
         "image": image_id,
         "annotator": annotator,
-        "segments": tables[""].row_areas.size,
-        "pixels": tables[""].pixels,
+        "segments": table.row_areas.size,
+        "pixels": table.pixels,
     }
-    for ending, table in tables.items():
-        row[f"predicted_segments{ending}"] = table.column_areas.size
-        row[f"best_iou_sum{ending}"] = float(overlaps[ending].sum())
-        row[f"covered_pixels{ending}"] = float(table.row_areas @ overlaps[ending])
-        row[f"rand_index{ending}"] = rand_index_of_table(table)
-        row[f"variation_of_information{ending}"] = variation_of_information_of_table(table)
+    for ending, agreement in agreements.items():
+        row |= {f"{quantity.name}{ending}": quantity.value(agreement) for quantity in QUANTITIES}
     return row
 
 
@@ -274,122 +243,3 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     if missing:
         raise UserError(f"{path} has no column {missing[0]}: score the run again")
     return scores
-
-
-def image_sums(scores: pd.DataFrame) -> pd.DataFrame:
-    """Add up a score table by image, to the sums that every measure is a ratio of.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by image. Best IoUs and segments of all annotations, of the finest (most segments) and of the coarsest
-        (fewest segments, the first on a tie); pixels and covered pixels of all annotations; Rand index and variation
-        of information as the mean over annotations; `images` and `annotations`, to be summed up to their numbers.
-    """
-    # The first annotation decides a tie, in whatever order the rows are.
-    scores = scores.sort_values(["image", "annotator"], ignore_index=True)
-    by_image = scores.groupby("image", sort=False)
-    totals, means = by_image.sum(), by_image.mean()
-    chosen = {
-        "all": totals,
-        "fine": scores.loc[by_image["segments"].idxmax()].set_index("image"),
-        "coarse": scores.loc[by_image["segments"].idxmin()].set_index("image"),
-    }
-    columns: dict[str, pd.Series] = {"pixels": totals["pixels"], "annotations": by_image.size()}
-    for name, selected in chosen.items():
-        columns[f"{name}_segments"] = selected["segments"]
-        for ending in ("", "_raw"):
-            columns[f"{name}_best_iou_sum{ending}"] = selected[f"best_iou_sum{ending}"]
-    for ending in ("", "_raw"):
-        columns[f"covered_pixels{ending}"] = totals[f"covered_pixels{ending}"]
-        columns[f"rand_index{ending}"] = means[f"rand_index{ending}"]
-        columns[f"variation_of_information{ending}"] = means[f"variation_of_information{ending}"]
-    return pd.DataFrame(columns).assign(images=1)
-
-
-def measures_of_sums(sums: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every measure from the totals of `image_sums`: numbers, or arrays of equal shape; NaN without an image."""
-    with np.errstate(invalid="ignore"):
-        return {
-            name: np.mean([np.divide(sums[numerator], sums[denominator]) for numerator, denominator in terms], axis=0)
-            for name, terms in MEASURES.items()
-        }
-
-
-def pool(scores: pd.DataFrame) -> dict[str, float]:
-    """Pool a score table over its images.
-
-    Returns
-    -------
-    dict of str to float
-        `all`, `fine`, `coarse`, `mean` (mIOU), `covering`, `pri`, `voi`, the same with `raw_` for predictions that
-        aren't relabelled; and the numbers of `images`, `annotations`, `segments`, `fine_segments` and
-        `coarse_segments` that they rest on. The measures of an empty table are NaN.
-    """
-    sums = _totals(scores)
-    numbers = {
-        "images": sums["images"],
-        "annotations": sums["annotations"],
-        "segments": sums["all_segments"],
-        "fine_segments": sums["fine_segments"],
-        "coarse_segments": sums["coarse_segments"],
-    }
-    measures = {name: float(value) for name, value in measures_of_sums(sums).items()}
-    return {**measures, **{name: int(value) for name, value in numbers.items()}}
-
-
-def pool_scales(scales: Sequence[pd.DataFrame], best: pd.DataFrame | None = None) -> dict[str, dict[str, float]]:
-    """Pool the score tables of a method at several values of its scale parameter.
-
-    Parameters
-    ----------
-    scales : sequence of DataFrame
-        One score table per value, all of the same images.
-    best : DataFrame, optional
-        A score table whose best IoUs are the largest over all scales, segment by segment.
-
-    Returns
-    -------
-    dict of str to dict of str to float
-        Each measure's `ods` (one scale for all images), `ois` (the best scale of each image) and, if `best` is given
-        and the measure rests on best IoUs, `best`. ODS and OIS choose the scale for each measure by itself.
-
-    Raises
-    ------
-    UserError
-        If the tables aren't of the same images and annotators.
-    """
-    first = scales[0][["image", "annotator"]]
-    if not all(first.equals(scores[["image", "annotator"]]) for scores in scales):
-        raise UserError("the score tables of the scales aren't of the same images: score every scale on the same ones")
-    sums = [image_sums(scores) for scores in scales]
-    best_measures = {} if best is None else measures_of_sums(_totals(best))
-    pooled = {}
-    for name, terms in MEASURES.items():
-        numerators = np.array([[each[numerator] for each in sums] for numerator, _ in terms], dtype=float)
-        denominators = np.array([[each[denominator] for each in sums] for _, denominator in terms], dtype=float)
-        smaller = name.endswith("voi")
-        pooled[name] = {
-            "ods": optimal_dataset_scale(numerators, denominators, smaller_is_better=smaller)[0],
-            "ois": optimal_image_scale(numerators, denominators, smaller_is_better=smaller)[0],
-        }
-        if best_measures and not name.endswith(("pri", "voi")):
-            pooled[name]["best"] = float(best_measures[name])
-    return pooled
-
-
-def _totals(scores: pd.DataFrame) -> dict[str, float]:
-    return {str(column): float(total) for column, total in image_sums(scores).sum().items()}
-
-
-def _files_by_image(label_map_files: Sequence[str | Path]) -> dict[str, str | Path]:
-    file_of_image: dict[str, str | Path] = {}
-    for file in label_map_files:
-        for image_id in read_image_ids(file):
-            if image_id in file_of_image:
-                raise UserError(
-                    f"{file} and {file_of_image[image_id]} both have a label map of image {image_id}:"
-                    " give each image once"
-                )
-            file_of_image[image_id] = file
-    return file_of_image

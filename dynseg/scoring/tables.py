@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from dynseg.errors import UserError
-from dynseg.scoring.bootstrap import bootstrap_intervals, paired_differences, spread_over_seeds
+from dynseg.scoring.bootstrap import bootstrap_intervals, deviations_over_seeds, paired_differences
+from dynseg.scoring.measures import RAW, Measure, table_measures
 
 COLUMNS = (
     "dataset",
@@ -25,10 +26,6 @@ COLUMNS = (
     "interval_low",
     "interval_high",
 )
-
-# Which annotations of a dataset with several annotators count, by the names that `pool` gives the measures.
-ANNOTATORS = {"all": "All", "fine": "Fine", "coarse": "Coarse", "mean": "Mean"}
-REGIONS = {"covering": "covering", "pri": "PRI", "voi": "VoI"}
 
 Runs = Mapping[tuple[str, str], Sequence[pd.DataFrame]]
 
@@ -63,9 +60,9 @@ def long_table(runs: Runs, published: Mapping[tuple[str, str], float]) -> pd.Dat
     lines = []
     for (dataset, method), seeds in runs.items():
         intervals = bootstrap_intervals(seeds).to_dict("index")
-        deviations = spread_over_seeds(seeds)["standard_deviation"].to_dict()
+        deviations = deviations_over_seeds(seeds)
         images = seeds[0]["image"].nunique()
-        for measure, name in _measures(dataset, _several_annotators(seeds)).items():
+        for measure, name in _scored_measures(dataset, seeds).items():
             score, low, high = (intervals[name][column] for column in ("score", "low", "high"))
             expected = published.get((method, measure), np.nan)
             spread = (deviations[name], low, high)
@@ -97,15 +94,15 @@ def difference_table(runs: Runs) -> pd.DataFrame:
         if dataset == other_dataset:
             seeds = runs[dataset, method]
             differences = paired_differences(seeds, runs[dataset, other])
-            for measure, name in _measures(dataset, _several_annotators(seeds)).items():
+            for measure, name in _scored_measures(dataset, seeds).items():
                 lines.append((dataset, measure, method, other, *differences.loc[name]))
     names = ["difference", "interval_low", "interval_high", "distinguishable"]
     return pd.DataFrame(lines, columns=["dataset", "measure", "method", "other", *names])
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a pivoted table shows.
+class ResultsTable:
+    """The scores of all methods, with the labels and the order in which they are shown.
 
     Attributes
     ----------
@@ -121,11 +118,107 @@ class Reading:
     methods: Mapping[str, str]
 
 
-def markdown_table(reading: Reading) -> str:
+@dataclass(frozen=True)
+class Column:
+    """A measure of a dataset, as a column of a pivoted table.
+
+    Attributes
+    ----------
+    dataset : str
+        Id of the dataset.
+    name : str
+        Name of the measure in the table.
+    measure : Measure
+    """
+
+    dataset: str
+    name: str
+    measure: Measure
+
+    @property
+    def of_single_annotator(self) -> bool:
+        """Whether it is the mean IoU of a dataset with a single annotator, which has no selections to name."""
+        return self.name.removesuffix(RAW) == self.dataset
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score in a pivoted table; None for what there isn't.
+
+    Attributes
+    ----------
+    score : float or None
+        None where no pixel is scored.
+    deviation : float or None
+        Standard deviation over seeds.
+    low, high : float or None
+        The 95 % interval.
+    published, difference : float or None
+        The published score, and the difference from it.
+    best : bool
+        Whether no score of the column is better.
+    alike : bool
+        Whether it isn't distinguishable from the best one.
+    """
+
+    score: float | None
+    deviation: float | None
+    low: float | None
+    high: float | None
+    published: float | None
+    difference: float | None
+    best: bool
+    alike: bool
+
+
+def columns_of(results: ResultsTable, wanted: Callable[[Measure], bool]) -> list[Column]:
+    """Return the columns of a pivoted table: the measures that are wanted of every dataset, as far as there are any."""
+    known = set(zip(results.table["dataset"], results.table["measure"], strict=True))
+    return [
+        Column(dataset, name, measure)
+        for dataset in results.datasets
+        for name, measure in table_measures(dataset).items()
+        if wanted(measure) and (dataset, name) in known
+    ]
+
+
+def pivot(results: ResultsTable, columns: Sequence[Column]) -> dict[str, list[Cell | None]]:
+    """Return the cells of a table with a row for each method: by the method's id, None where it has no score."""
+    places = [(column.dataset, column.name) for column in columns]
+    lines = {(line["dataset"], line["measure"], line["method"]): line for line in results.table.to_dict("records")}
+    best = {(column.dataset, column.name): _best_method(results.table, column) for column in columns}
+    alike = {
+        (line["dataset"], line["measure"], *pair)
+        for line in results.differences.to_dict("records")
+        if not line["distinguishable"]
+        for pair in ((line["method"], line["other"]), (line["other"], line["method"]))
+    }
+
+    def cell(place: tuple[str, str], method: str) -> Cell | None:
+        line = lines.get((*place, method))
+        if line is None:
+            return None
+        return Cell(
+            _number(line["score"]),
+            _number(line.get("standard_deviation")),
+            _number(line.get("interval_low")),
+            _number(line.get("interval_high")),
+            _number(line.get("published")),
+            _number(line.get("difference")),
+            best=method == best[place],
+            alike=(*place, method, best[place]) in alike,
+        )
+
+    # A method that isn't named, as one that was only published, follows under its own name.
+    methods = dict.fromkeys([*results.methods, *results.table["method"]])
+    return {method: [cell(place, method) for place in places] for method in methods}
+
+
+def markdown_table(results: ResultsTable) -> str:
     """Return the table pivoted for reading, as Markdown: relabelled predictions, raw labels, region measures."""
     parts = []
-    for title, section in _sections(reading).items():
-        lines = _pivot(reading, section, bold="**{}**", escape=lambda text: text.replace("|", "&#124;"))
+    for title, section in _sections(results).items():
+        lines = _texts(results, section, bold="**{}**", escape=lambda text: text.replace("|", "&#124;"))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         padded = [
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -134,20 +227,31 @@ def markdown_table(reading: Reading) -> str:
         rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
         grid = "\n".join(f"| {' | '.join(row)} |" for row in (padded[0], rule, *padded[1:]))
         parts.append(f"## {title}\n\n{grid}\n")
-    return "\n".join([*parts, f"{_note(reading)}\n"])
+    return "\n".join([*parts, f"{_note(results)}\n"])
 
 
-def latex_table(reading: Reading) -> str:
+def latex_table(results: ResultsTable) -> str:
     """Return the table pivoted for reading, as LaTeX with booktabs rules; see `markdown_table`."""
     parts = []
-    for title, section in _sections(reading).items():
-        rows = _pivot(reading, section, bold="\\textbf{{{}}}", escape=_escape_latex)
+    for title, section in _sections(results).items():
+        rows = _texts(results, section, bold="\\textbf{{{}}}", escape=_escape_latex)
         lines = [" & ".join(row) + r" \\" for row in rows]
-        columns = "l" + "r" * len(section.measures)
+        columns = "l" + "r" * len(section.columns)
         body = "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]])
         parts.append(f"% {title}\n{body}\n\\bottomrule\n\\end{{tabular}}\n")
-    text = "\n".join([*parts, f"% {_note(reading)}\n"])
+    text = "\n".join([*parts, f"% {_note(results)}\n"])
     return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def three_decimals(score: float | None) -> str:
+    """Return a score as text; a dash where there is none."""
+    return "–" if score is None else f"{score:.3f}"
+
+
+def signed(difference: float) -> str:
+    """Return a difference of scores as text, with its sign unless it rounds to zero."""
+    text = f"{difference:+.3f}"
+    return text if float(text) else "0.000"
 
 
 def read_published(texts: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -170,96 +274,81 @@ def read_published(texts: Sequence[str]) -> dict[tuple[str, str], float]:
     return published
 
 
-def _several_annotators(seeds: Sequence[pd.DataFrame]) -> bool:
-    return bool((seeds[0]["annotator"] > 0).any())
-
-
-def _measures(dataset: str, several_annotators: bool) -> dict[str, str]:
-    """Return the measures of a dataset, and the names that `pool` gives them."""
-    names = {f"{dataset}_{name}": name for name in ANNOTATORS} if several_annotators else {dataset: "all"}
-    names |= {f"{dataset}_{name}": name for name in REGIONS}
-    return names | {f"{measure}_raw": f"raw_{name}" for measure, name in names.items()}
+def _scored_measures(dataset: str, seeds: Sequence[pd.DataFrame]) -> dict[str, str]:
+    """Return the measures that a dataset has by its number of annotators, and the names that `pool` gives them."""
+    several_annotators = bool((seeds[0]["annotator"] > 0).any())
+    columns = [Column(dataset, name, measure) for name, measure in table_measures(dataset).items()]
+    return {
+        column.name: column.measure.name
+        for column in columns
+        if not column.measure.is_miou or column.of_single_annotator != several_annotators
+    }
 
 
 class _Section(NamedTuple):
-    """A part of a pivoted table: the headings of its measures' columns, and whether its cells are intervals."""
+    """A part of a table for reading: its columns, and whether its cells are intervals."""
 
-    measures: dict[str, str]
+    columns: list[Column]
     intervals: bool = False
 
 
-def _sections(reading: Reading) -> dict[str, _Section]:
-    """Return the parts of a pivoted table by title."""
-    known = set(reading.table["measure"])
-    overlap: dict[str, str] = {}
-    regions: dict[str, str] = {}
-    for dataset, label in reading.datasets.items():
-        overlap |= {dataset: label} | {f"{dataset}_{name}": f"{label} {text}" for name, text in ANNOTATORS.items()}
-        regions |= {f"{dataset}_{name}": f"{label} {text}" for name, text in REGIONS.items()}
-    raw = {f"{measure}_raw": heading for measure, heading in overlap.items()}
-    sections = {
-        "Mean IoU, predictions relabelled by connected components": _Section(overlap),
-        "95 % intervals of these": _Section(overlap, intervals=True),
-        "Mean IoU, raw labels": _Section(raw),
-        "Region measures, predictions relabelled by connected components": _Section(regions),
-    }
+def _sections(results: ResultsTable) -> dict[str, _Section]:
+    """Return the parts of a table for reading, by title."""
+    mious = columns_of(results, lambda measure: measure.is_miou and not measure.raw)
     return {
-        title: section._replace(measures={name: text for name, text in section.measures.items() if name in known})
-        for title, section in sections.items()
+        "Mean IoU, predictions relabelled by connected components": _Section(mious),
+        "95 % intervals of these": _Section(mious, intervals=True),
+        "Mean IoU, raw labels": _Section(columns_of(results, lambda measure: measure.is_miou and measure.raw)),
+        "Region measures, predictions relabelled by connected components": _Section(
+            columns_of(results, lambda measure: not measure.is_miou and not measure.raw)
+        ),
     }
 
 
-def _pivot(reading: Reading, section: _Section, bold: str, escape: Callable[[str], str]) -> list[list[str]]:
+def _texts(results: ResultsTable, section: _Section, bold: str, escape: Callable[[str], str]) -> list[list[str]]:
     """Return a line of headings, and a line of label and cells for each method."""
-    measures = section.measures
-    lines = {(line["method"], line["measure"]): line for line in reading.table.to_dict("records")}
-    best = {measure: _best_method(reading.table, measure) for measure in measures}
-    alike = {
-        (line["measure"], *pair)
-        for line in reading.differences.to_dict("records")
-        if not line["distinguishable"]
-        for pair in ((line["method"], line["other"]), (line["other"], line["method"]))
-    }
-    rows = [["Method", *map(escape, measures.values())]]
-    for method, label in reading.methods.items():
-        cells = []
-        for measure in measures:
-            line = lines.get((method, measure))
-            if line is None:
-                cells.append("–")
-            elif section.intervals:
-                cells.append(f"{_three_decimals(line['interval_low'])}–{_three_decimals(line['interval_high'])}")
-            else:
-                mark = " ≈" if (measure, method, best[measure]) in alike else ""
-                cells.append(_cell(line, method == best[measure], bold) + mark)
-        rows.append([escape(label), *cells])
-    return rows
+    headings = [
+        results.datasets[column.dataset] + ("" if column.of_single_annotator else f" {column.measure.label}")
+        for column in section.columns
+    ]
+    cells = pivot(results, section.columns)
+    lines = [["Method", *map(escape, headings)]]
+    for method, label in results.methods.items():
+        texts = [_interval(cell) if section.intervals else _text(cell, bold) for cell in cells[method]]
+        lines.append([escape(label), *texts])
+    return lines
 
 
-def _best_method(table: pd.DataFrame, measure: str) -> str:
-    lines = table[table["measure"] == measure].set_index("method")["score"]
-    # Where no pixel is scored, none is the best.
-    lines = lines.dropna()
-    if lines.empty:
-        return ""
-    return str(lines.idxmin() if measure.endswith("_voi") else lines.idxmax())
+def _interval(cell: Cell | None) -> str:
+    return "–" if cell is None else f"{three_decimals(cell.low)}–{three_decimals(cell.high)}"
 
 
-def _cell(line: Mapping[Any, Any], is_best: bool, bold: str) -> str:
-    text = _three_decimals(line["score"])
-    if not np.isnan(line["standard_deviation"]):
-        text += f" ± {_three_decimals(line['standard_deviation'])}"
-    text = bold.format(text) if is_best else text
-    if not np.isnan(line["published"]):
-        text += f" ({_three_decimals(line['published'])}, {_signed(line['difference'])})"
-    return text
+def _text(cell: Cell | None, bold: str) -> str:
+    if cell is None:
+        return "–"
+    text = three_decimals(cell.score)
+    if cell.deviation is not None:
+        text += f" ± {three_decimals(cell.deviation)}"
+    text = bold.format(text) if cell.best else text
+    if cell.published is not None and cell.difference is not None:
+        text += f" ({three_decimals(cell.published)}, {signed(cell.difference)})"
+    return f"{text} ≈" if cell.alike else text
 
 
-def _note(reading: Reading) -> str:
+def _best_method(table: pd.DataFrame, column: Column) -> Any:
+    lines = table[(table["dataset"] == column.dataset) & (table["measure"] == column.name)]
+    return column.measure.best_of(lines.set_index("method")["score"])
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _note(results: ResultsTable) -> str:
     """Return what a reader must know of the table: the protocol, how many images, how many seeds."""
     parts = []
-    for dataset, label in reading.datasets.items():
-        lines = reading.table[reading.table["dataset"] == dataset]
+    for dataset, label in results.datasets.items():
+        lines = results.table[results.table["dataset"] == dataset]
         if len(lines):
             images, seeds = int(lines["images"].iloc[0]), int(lines["seeds"].max())
             parts.append(f"{label}: {images} image{'s' * (images != 1)}, {seeds} seed{'s' * (seeds != 1)}.")
@@ -269,15 +358,6 @@ def _note(reading: Reading) -> str:
         "and ≈ marks what a paired bootstrap over images doesn't tell from it. Intervals are of a bootstrap over "
         f"images. {' '.join(parts)}"
     )
-
-
-def _three_decimals(score: float) -> str:
-    return "–" if np.isnan(score) else f"{score:.3f}"
-
-
-def _signed(difference: float) -> str:
-    text = f"{difference:+.3f}"
-    return text if float(text) else "0.000"
 
 
 # What pdfLaTeX has no letter for, of what tables and the labels of the repository's configurations hold.

@@ -8,9 +8,11 @@ import pandas as pd
 
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_annotated_ids, read_attributes, read_segments
-from dynseg.io.label_maps import read_labels
+from dynseg.io.label_maps import files_by_image, read_labels
 from dynseg.scoring.bootstrap import bootstrap_intervals
-from dynseg.scoring.scores import MEASURES, Connectivity, _files_by_image, pool, pool_scales, score_scales, score_table
+from dynseg.scoring.measures import BY_NAME, MEASURES, SCALES
+from dynseg.scoring.pooling import pool, pool_scales
+from dynseg.scoring.scores import Connectivity, score_scales, score_table
 
 Point = tuple[tuple[str, float], ...]
 
@@ -39,7 +41,7 @@ def score_grid(
     UserError
         If an annotated image has no label map at a point or two, or one of another size.
     """
-    located = {point: _files_by_image(files) for point, files in label_map_files.items()}
+    located = {point: files_by_image(files) for point, files in label_map_files.items()}
     rows: dict[Point, list[dict[str, Any]]] = {point: [] for point in located}
     best_rows: list[dict[str, Any]] = []
     for image_id in read_annotated_ids(ground_truth_file):
@@ -77,14 +79,14 @@ def grid_table(scores: Mapping[Point, pd.DataFrame], measure: str, chosen_on: st
     scores : mapping from points to DataFrame
         As `score_grid` returns them.
     measure : str
-        What the best point is chosen by, as `dynseg.scoring.scores.pool` names it; the first one wins a tie.
+        What the best point is chosen by, as `dynseg.scoring.pooling.pool` names it; the first one wins a tie.
     chosen_on : str
         What the images are, as `tuning_images` names them.
 
     Returns
     -------
     DataFrame
-        The parameters; `all, fine, coarse, mean, covering, pri, voi`; `interval_low` and `interval_high`, the 95 %
+        The parameters; every measure of relabelled predictions; `interval_low` and `interval_high`, the 95 %
         interval of the measure by a bootstrap over images; `images`; `chosen_on`; `chosen` (bool).
 
     Raises
@@ -92,20 +94,19 @@ def grid_table(scores: Mapping[Point, pd.DataFrame], measure: str, chosen_on: st
     UserError
         If the measure isn't known, or nothing is annotated.
     """
-    if measure not in MEASURES:
-        raise UserError(f"there is no measure {measure!r}: use one of {', '.join(MEASURES)}")
+    if measure not in BY_NAME:
+        raise UserError(f"there is no measure {measure!r}: use one of {', '.join(BY_NAME)}")
     lines = []
     for point, of_point in scores.items():
         pooled = pool(of_point)
         interval = bootstrap_intervals([of_point]).loc[measure]
-        shown = {name: pooled[name] for name in ("all", "fine", "coarse", "mean", "covering", "pri", "voi")}
+        shown = {each.name: pooled[each.name] for each in MEASURES if not each.raw}
         bounds = {"interval_low": interval["low"], "interval_high": interval["high"]}
         lines.append({**dict(point), **shown, **bounds, "images": pooled["images"], measure: pooled[measure]})
     table = pd.DataFrame(lines)
     if table[measure].isna().all():
         raise UserError("no pixel of the images is annotated: choose the point on a dataset that has annotations")
-    best = table[measure].idxmin() if measure.endswith("voi") else table[measure].idxmax()
-    return table.assign(chosen_on=chosen_on, chosen=table.index == best)
+    return table.assign(chosen_on=chosen_on, chosen=table.index == BY_NAME[measure].best_of(table[measure]))
 
 
 def chosen_sentence(table: pd.DataFrame, parameters: Sequence[str], measure: str) -> str:
@@ -133,7 +134,7 @@ def scale_table(scores: Mapping[Point, pd.DataFrame], best: pd.DataFrame) -> pd.
     """
     pooled = pool_scales(list(scores.values()), best)
     table = pd.DataFrame.from_dict(pooled, orient="index").rename_axis("measure").reset_index()
-    return table[["measure", "ods", "ois", "best"]]
+    return table[["measure", *SCALES]]
 
 
 def _text(point: Point) -> str:

@@ -16,6 +16,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from dynseg.errors import UserError
 from dynseg.methods import find_method
+from dynseg.scoring.measures import MEASURES, table_measures
 from dynseg.workflow.plan import (
     FIGURE_SECTIONS,
     TUNING_DATASET,
@@ -39,9 +40,6 @@ NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SEC
 
 # Kinds whose archive may be an address.
 DOWNLOADED_KINDS = ("bsd500", "voc2012")
-
-# Of a measure's name, after its dataset's id.
-MEASURE_ENDINGS = ("_all", "_fine", "_coarse", "_mean", "_covering", "_pri", "_voi")
 
 _LARGEST_BITS = 63
 
@@ -169,13 +167,14 @@ def _check_methods(config: Config) -> None:
 def _check_published(config: Config) -> None:
     # Methods of config/config.yaml keep their published scores where other datasets replace its own.
     datasets = {*config["datasets"], "bsd500", "voc2012"}
-    known = {f"{dataset_id}{ending}" for dataset_id in datasets for ending in ("", *MEASURE_ENDINGS)}
+    known = {name for dataset_id in datasets for name in table_measures(dataset_id)}
+    endings = ", ".join(f"_{measure.name}" for measure in MEASURES if not measure.raw)
     for method_id, entry in config["methods"].items():
         for name in entry.get("published", {}):
-            if name.removesuffix("_raw") not in known:
+            if name not in known:
                 raise UserError(
                     f"config: methods/{method_id}/published: {name} is no measure: write a dataset's id, alone or with "
-                    f"one of {', '.join(MEASURE_ENDINGS)}, and _raw after it for raw labels"
+                    f"one of {endings}, and _raw after it for raw labels"
                 )
 
 

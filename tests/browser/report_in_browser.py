@@ -1,37 +1,22 @@
 """What only a browser can tell of the report. Run by tests/browser/run.sh, not by `make test`."""
 
-import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
+from chromium import Opener, assert_texts_stand_out, opener, unnamed_parts, wait
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.select import Select
-from selenium.webdriver.support.wait import WebDriverWait
-from synthetic_results import AWKWARD_IDS, write_dataset, write_run, write_table
+from synthetic_results import AWKWARD_IDS, report_config, write_dataset, write_run, write_table
 
 from dynseg.report.build import build_report
 from dynseg.scoring.scores import read_scores
 
 METHODS = {"fixed-5": 0.2, "fsf-15": 0.9, "scf-50": 0.6}
 PLAIN_IDS = [f"image{number:02d}" for number in range(30)]
-CHROMIUM_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="session")
@@ -46,53 +31,15 @@ def report(tmp_path_factory) -> Path:
         results, {("mosaic", name): read_scores(results / f"scores/mosaic/{name}/seed0.csv") for name in METHODS}
     )
     path = tmp_path_factory.mktemp("report") / "report.html"
-    config = {"datasets": {"mosaic": {"label": "Mosaics <b>"}, "photographs": None}, "methods": dict.fromkeys(METHODS)}
+    config = report_config({"mosaic": "Mosaics <b>", "photographs": "photographs"}, {name: name for name in METHODS})
     build_report(results, config, path)
     return path
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory) -> Iterator[WebDriver]:
-    options = Options()
-    options.binary_location = shutil.which("chromium")
-    for option in (*CHROMIUM_OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-Opener = Callable[..., WebDriver]
-
-
 @pytest.fixture
 def opened(browser: WebDriver, report: Path) -> Iterator[Opener]:
-    """Open the report; after the test, nothing was logged and nothing requested but the file itself."""
-    browser.get_log("browser")
-    browser.get_log("performance")
-
-    def open_report(address: str = "", width: int = 1280, height: int = 900, dark: bool = False) -> WebDriver:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        browser.get("about:blank")
-        browser.get(f"{report.as_uri()}{address}")
-        return browser
-
-    yield open_report
-    assert browser.get_log("browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requested = [
-        message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
-    ]
-    assert any(url.startswith(report.as_uri()) for url in requested)
-    assert [url for url in requested if not url.startswith(("data:", "about:", report.as_uri()))] == []
-
-
-def wait(browser: WebDriver, condition: Callable[[], object]) -> None:
-    WebDriverWait(browser, 10).until(lambda _: condition())
+    with opener(browser, report) as open_report:
+        yield open_report
 
 
 def choose(browser: WebDriver, control: str, text: str) -> None:
@@ -227,22 +174,12 @@ def test_choosing_a_method_shows_its_map_scores_and_training(opened: Opener) -> 
     assert browser.find_element(By.ID, "shown").text == "Shown: Annotator 2"
 
 
-def luminance(colour: str) -> float:
-    channels = [int(part.strip(" rgba()")) / 255 for part in colour.split(",")[:3]]
-    red, green, blue = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 @pytest.mark.parametrize("dark", [False, True])
 def test_texts_stand_out_in_light_and_dark(opened: Opener, dark: bool) -> None:
     browser = opened(dark=dark)
     open_first_image(browser)
-    page = luminance(browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color"))
-    assert (page < 0.05) == dark
-    for selector in ("h1", ".note", "nav a", "#count", "td small", ".strip .score", "#viewer-title small"):
-        text = luminance(browser.find_element(By.CSS_SELECTOR, selector).value_of_css_property("color"))
-        lighter, darker = max(text, page), min(text, page)
-        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, selector
+    selectors = ("h1", ".note", "nav a", "#count", "td small", ".strip .score", "#viewer-title small")
+    assert_texts_stand_out(browser, dark, selectors)
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280, 1920])
@@ -259,12 +196,4 @@ def test_the_page_never_scrolls_sideways(opened: Opener, width: int) -> None:
 def test_controls_and_pictures_have_names(opened: Opener) -> None:
     browser = opened()
     open_first_image(browser)
-    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-    unnamed = [
-        node["role"]["value"]
-        for node in nodes
-        if not node.get("ignored")
-        and node["role"]["value"] in ("button", "link", "combobox", "slider", "dialog", "image")
-        and not node.get("name", {}).get("value")
-    ]
-    assert unnamed == []
+    assert unnamed_parts(browser, "button", "link", "combobox", "slider", "dialog", "image") == []

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Look at the report in headless Chromium. Debian's chromium and PyPI's selenium are installed where they are missing.
+# Look at the report and the viewer in headless Chromium. Debian's chromium and PyPI's selenium are installed where they are missing.
 set -eu
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}
@@ -11,4 +11,4 @@ if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; the
 fi
 # Beside the environment, not in it: only this script needs them.
 [ -d "$tools/selenium" ] || "$python" -m pip install --quiet --target "$tools" "selenium>=4.25,<5"
-PYTHONPATH="$tools:tests" exec "$python" -m pytest -W default tests/browser/report_in_browser.py "$@"
+PYTHONPATH="$tools:tests:tests/browser" exec "$python" -m pytest -p chromium -W default tests/browser/*_in_browser.py "$@"

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from scipy.io import savemat
 
 from dynseg.cli.score import command
@@ -112,6 +113,63 @@ def test_contour_maps_are_cut_at_a_threshold(contour_maps, tmp_path):
     assert result.exit_code == 0
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["miou"]["all"] == pytest.approx((1 + 1 + 0.5 + 0.5) / 4)
+
+
+@pytest.fixture
+def voc_like(tmp_path):
+    """Masks with a border of index 255, and predictions that are right inside of it."""
+    for folder in ("palette", "grey", "perfect"):
+        (tmp_path / folder).mkdir()
+    truth = np.zeros((30, 40), dtype=np.uint8)
+    truth[8:20, 10:24], truth[22:28, 30:38] = 1, 15
+    neighbours = [np.roll(truth, shift, axis) for axis in (0, 1) for shift in (-1, 1)]
+    mask = np.where(np.all([each == truth for each in neighbours], axis=0), truth, 255).astype(np.uint8)
+    for name in ("one", "two"):
+        grey = Image.fromarray(mask)
+        grey.save(tmp_path / "grey" / f"{name}.png")
+        palette = grey.convert("P")
+        palette.putpalette(list(range(256)) * 3)
+        palette.save(tmp_path / "palette" / f"{name}.png")
+        Image.fromarray(truth).save(tmp_path / "perfect" / f"{name}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["palette", "grey"])
+def test_pixels_of_a_void_label_are_not_scored(voc_like, kind):
+    arguments = ("--prediction", voc_like / "perfect", "--ground-truth", voc_like / kind, "--json", voc_like / "s.json")
+    result = run(command, *arguments, "--void", 255)
+    assert result.stderr == ""
+    scores = json.loads((voc_like / "s.json").read_text())
+    assert scores["miou"] == dict.fromkeys(MIOU, 1)
+    assert (scores["covering"], scores["pri"], scores["voi"]) == (1, 1, 0)
+    # Both the border and the background.
+    assert "2 images, 2 annotations, 4 segments" in run(command, *arguments, "--void", 255, "--void", 0).output
+
+
+def test_a_border_that_would_count_as_a_segment_is_pointed_out_once(voc_like):
+    arguments = ("--prediction", voc_like / "perfect", "--ground-truth")
+    result = run(command, *arguments, voc_like / "palette")
+    assert len(result.stderr.splitlines()) == 1
+    assert "one.png has a palette and pixels of index 255" in result.stderr
+    assert "--void 255" in result.stderr
+    assert "2 images, 2 annotations, 8 segments" in result.stdout
+    assert run(command, *arguments, voc_like / "grey").stderr == ""
+    assert run(command, *arguments, voc_like / "palette", "--void", 15).stderr == ""
+
+
+@pytest.mark.parametrize(("void", "segments"), [(300, 3), (0, 2), (2, 2)])
+def test_a_void_label_may_be_any_number(tmp_path, void, segments):
+    np.save(tmp_path / "truth.npy", np.array([[0, 1, 2]], dtype=np.uint8))
+    np.save(tmp_path / "labels.npy", np.array([[5, 6, 7]], dtype=np.uint8))
+    arguments = ("--prediction", tmp_path / "labels.npy", "--ground-truth", tmp_path / "truth.npy", "--void", void)
+    assert f"1 annotation, {segments} segments" in run(command, *arguments).output
+
+
+def test_void_labels_of_segments_that_are_numbered_anew_are_refused(images, tmp_path):
+    with pytest.raises(UserError, match=r"ground_truth\.h5 says itself which pixels aren't scored"):
+        run(
+            command, "--prediction", tmp_path / "labels", "--ground-truth", tmp_path / "ground_truth.h5", "--void", 1,
+        )  # fmt: skip
 
 
 def test_annotations_that_are_all_void_are_refused(tmp_path):

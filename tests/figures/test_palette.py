@@ -17,6 +17,7 @@ from dynseg.figures.palette import (
     draw_boundaries,
     mean_colours,
     paint,
+    perceived_differences,
 )
 
 label_maps = arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 60))
@@ -25,6 +26,21 @@ label_maps = arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)),
 def quarters(size: int = 8) -> np.ndarray:
     half = np.repeat([0, 1], size // 2)
     return half[:, None] * 2 + half[None]
+
+
+def test_each_colour_is_as_far_as_possible_from_those_before_it() -> None:
+    levels = np.linspace(0, 255, 14).round().astype(np.uint8)
+    candidates = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    lightness, a, b = rgb2lab(candidates).T
+    chroma = np.hypot(a, b)
+    candidates = candidates[(lightness > 28) & (lightness < 90) & (chroma > 20) & (chroma < 80)]
+    # Blue is safe for every reader and calm as the colour of a map's largest cluster.
+    chosen = [int(perceived_differences(np.array([[68, 119, 170]], np.uint8), candidates).argmin())]
+    nearest = np.full(len(candidates), np.inf)
+    while len(chosen) < PALETTE_SIZE:
+        nearest = np.minimum(nearest, perceived_differences(candidates[chosen[-1:]], candidates)[0])
+        chosen.append(int(nearest.argmax()))
+    np.testing.assert_array_equal(distinct_colours(), candidates[chosen])
 
 
 def test_every_two_colours_of_the_palette_differ_clearly() -> None:

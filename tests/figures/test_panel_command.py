@@ -34,7 +34,7 @@ def test_named_images_and_lists_of_files(results: Path, tmp_path: Path) -> None:
     folder = run_option(results, "mosaic", "fsf-15")
     call(
         *("--dataset-dir", results / "datasets/mosaic"),
-        *("--run", f"FSF 15={folder / '0.h5'},{folder / '1.h5'}"),
+        *("--run", f"FSF 15={folder / f'{AWKWARD_IDS[0]}.h5'},{folder / 'plain.h5'}"),
         *("--run", f"SCF μ=50={run_option(results, 'mosaic', 'scf-50')}"),
         *("--images", AWKWARD_IDS[0], "--images", "plain"),
         *("--output-png", tmp_path / "panel.png", "--output-pdf", tmp_path / "panel.pdf"),
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_named(results: Path, tmp_path: Path, options, expected
 
 def test_an_equals_sign_may_stand_in_label_and_path(results: Path, tmp_path: Path) -> None:
     batch = tmp_path / "batch=0of1.h5"
-    batch.write_bytes((run_option(results, "mosaic", "fsf-15") / "0.h5").read_bytes())
+    batch.write_bytes((run_option(results, "mosaic", "fsf-15") / "plain.h5").read_bytes())
     call(
         *("--dataset-dir", results / "datasets/mosaic", "--count", 1, "--output-png", tmp_path / "panel.png"),
         *("--run", f"weighted loss, μ = 5={batch}"),
@@ -91,17 +91,17 @@ def test_the_newest_of_two_batches_in_a_directory_counts(results: Path, tmp_path
     old, new = tmp_path / "run" / "b.h5", tmp_path / "run" / "a.h5"
     old.parent.mkdir()
     for file, method in ((old, "scf-50"), (new, "fsf-15")):
-        file.write_bytes((run_option(results, "mosaic", method) / "0.h5").read_bytes())
+        file.write_bytes((run_option(results, "mosaic", method) / "plain.h5").read_bytes())
     os.utime(old, (1, 1))
     assert set(locate_label_maps([tmp_path / "run"]).values()) == {new}
 
 
 def test_an_image_in_two_files_is_refused(results: Path, tmp_path: Path) -> None:
     folder = run_option(results, "mosaic", "fsf-15")
-    with pytest.raises(UserError, match="both hold image"):
+    with pytest.raises(UserError, match="both have a label map of image"):
         call(
             *("--dataset-dir", results / "datasets/mosaic", "--output-png", tmp_path / "panel.png"),
-            *("--run", f"FSF={folder},{folder / '0.h5'}"),
+            *("--run", f"FSF={folder},{folder / 'plain.h5'}"),
         )
 
 

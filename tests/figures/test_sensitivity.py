@@ -6,7 +6,8 @@ from click.testing import CliRunner
 from dynseg.cli.sensitivity import command
 from dynseg.errors import UserError
 from dynseg.figures.sensitivity import draw_sensitivity, sensitivity_table
-from dynseg.scoring.scores import SCORE_COLUMNS, pool, write_scores
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import SCORE_COLUMNS, write_scores
 
 
 def score_table(level: float, images: int = 12) -> pd.DataFrame:
@@ -54,7 +55,6 @@ def test_the_command_draws_what_score_tables_say(tmp_path) -> None:
     [
         (["--scores=fsf=x.csv", "--output-png=s.png"], "SCHEME:MU=FILE"),
         (["--scores=fsf:15=x.csv", "--output-png=s.png"], "x.csv"),
-        (["--scores=fsf:15=x.csv", "--measure=best", "--output-png=s.png"], "--measure best"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, monkeypatch, options, expected) -> None:

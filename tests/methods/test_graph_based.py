@@ -8,7 +8,8 @@ from dynseg.io.ground_truth import read_segments
 from dynseg.io.images import read_image
 from dynseg.methods import Context
 from dynseg.methods.graph_based import GraphBasedParameters, segment
-from dynseg.scoring.scores import pool, score_image, score_table
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_image, score_table
 
 
 def noisy_squares():

@@ -15,6 +15,7 @@ QUICK = {
     "blank": {},
     "cnn": {**TRAINING, "scheme": "fsf", "mu": 15, "step": "plain"},
     "graph_based": {},
+    "grey_steps": {},
     "iic": {**TRAINING, "displacement": 2, "scale": 1},
     "kmeans": {},
     "superpixel_cnn": {**TRAINING, "superpixels": 50, "step": "plain"},

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from synthetic_results import AWKWARD_IDS, write_dataset, write_run, write_table
+from synthetic_results import AWKWARD_IDS, report_config, write_dataset, write_run, write_table
 
 from dynseg.cli.report import command
 from dynseg.errors import UserError
@@ -21,6 +21,8 @@ from dynseg.result import Segmentation
 from dynseg.scoring.scores import read_scores
 
 METHODS = ("fsf-15", "scf-50")
+DATASETS = ("mosaic", "photographs")
+CONFIG = report_config({name: name for name in DATASETS}, {name: name for name in METHODS})
 HOSTILE = '</script><b onclick="x">&amp; 漢字'
 
 
@@ -72,7 +74,7 @@ def results(tmp_path_factory) -> Path:
 
 
 def page_of(results: Path, tmp_path: Path, config: dict | None = None) -> Page:
-    build_report(results, config or {}, tmp_path / "report.html")
+    build_report(results, CONFIG if config is None else config, tmp_path / "report.html")
     return Page((tmp_path / "report.html").read_text(encoding="utf-8"))
 
 
@@ -90,10 +92,7 @@ def test_nothing_is_fetched_from_anywhere(results: Path, tmp_path: Path) -> None
 
 
 def test_ids_and_labels_come_out_as_they_are_and_never_as_markup(results: Path, tmp_path: Path) -> None:
-    config = {
-        "methods": {"scf-50": {"method": "cnn", "label": HOSTILE}, "fsf-15": {"method": "cnn"}},
-        "datasets": {"mosaic": {"kind": "mosaic", "label": HOSTILE}, "photographs": None},
-    }
+    config = report_config({"mosaic": HOSTILE, "photographs": "photographs"}, {"scf-50": HOSTILE, "fsf-15": "fsf-15"})
     page = page_of(results, tmp_path, config)
     (index,) = page.data("index")
     assert [image["id"] for image in index["images"]] == [*AWKWARD_IDS, "plain", "only"]
@@ -140,8 +139,9 @@ def test_a_map_that_equals_the_ground_truth_has_its_colours(tmp_path: Path) -> N
     write_dataset(results / "datasets" / "mosaic", ["a"], annotators=1)
     (truth,) = read_segments(results / "datasets" / "mosaic" / "ground_truth.h5", "a")
     renumbered = Segmentation(40 - truth.astype(int))
-    write_label_maps(results / "segments/mosaic/perfect/seed3/0.h5", [("a", renumbered)], {})
-    (pictures,) = page_of(results, tmp_path).data("pictures")
+    write_label_maps(results / "segments/mosaic/perfect/seed3/a.h5", [("a", renumbered)], {})
+    config = report_config({"mosaic": "mosaic"}, {"perfect": "perfect"}, seed=3)
+    (pictures,) = page_of(results, tmp_path, config).data("pictures")
     assert pictures["annotations"] == pictures["label_maps"]
     with Image.open(io.BytesIO(base64.b64decode(pictures["annotations"][0]))) as picture:
         assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) == 5
@@ -158,8 +158,23 @@ def test_the_table_shows_intervals_published_scores_and_the_best(results: Path, 
     assert text.index("fsf-15") < text.index("scf-50")
 
 
+def test_measures_stand_under_their_dataset_and_raw_ones_in_a_second_table(results: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(results / "datasets", bare / "datasets")
+    (bare / "tables").mkdir()
+    names = ["mosaic_all", "mosaic_mean", "mosaic_voi", "photographs", "mosaic_all_raw"]
+    lines = [f"{name.split('_')[0]},fsf-15,{name},0.3,200" for name in names]
+    (bare / "tables/table1.csv").write_text("\n".join(["dataset,method,measure,score,images", *lines]) + "\n")
+    page = page_of(bare, tmp_path)
+    spans = [attributes.get("colspan") for tag, attributes in page.elements if tag == "th" and "colspan" in attributes]
+    assert spans == ["3", "1", "1"]
+    headings = [text for text in page.text if text in ("All", "Mean", "VoI (bits)", "mIOU")]
+    assert headings == ["All", "Mean", "VoI (bits)", "mIOU", "All"]
+    assert "200 images" in page.text
+
+
 def test_figures_times_versions_and_configuration_are_shown(results: Path, tmp_path: Path) -> None:
-    page = page_of(results, tmp_path, {"seeds": [0], "note": "a < b"})
+    page = page_of(results, tmp_path, {**CONFIG, "note": "a < b"})
     (figure,) = [attributes for tag, attributes in page.elements if tag == "img" and attributes.get("alt")]
     assert figure["alt"] == "Images, ground truth and label maps: four <images>"
     text = "\n".join(page.text)
@@ -171,13 +186,13 @@ def test_figures_times_versions_and_configuration_are_shown(results: Path, tmp_p
 
 def test_a_figure_that_the_configuration_no_longer_names_is_left_out(results: Path, tmp_path: Path) -> None:
     for panels, shown in (({"four <images>": {}}, 1), ({"another": {}}, 0)):
-        page = page_of(results, tmp_path, {"panels": panels})
+        page = page_of(results, tmp_path, {**CONFIG, "panels": panels})
         assert sum(tag == "figure" for tag, _ in page.elements) == shown
 
 
 def test_the_same_results_give_the_same_bytes(results: Path, tmp_path: Path) -> None:
     for name in ("a.html", "b.html"):
-        build_report(results, {}, tmp_path / name)
+        build_report(results, CONFIG, tmp_path / name)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
@@ -194,23 +209,28 @@ def test_without_table_figures_scores_and_maps_there_is_still_a_gallery(results:
     shutil.copytree(results / "segments" / "mosaic" / "fsf-15", bare / "segments" / "mosaic" / "fsf-15")
     page = page_of(bare, tmp_path)
     (index,) = page.data("index")
-    assert [method["id"] for method in index["methods"]] == ["fsf-15"]
-    assert page.data("pictures")[-1]["label_maps"] == [None]
+    assert [method["id"] for method in index["methods"]] == list(METHODS)
+    assert [score for image in index["images"] for score in image["scores"] if score] == []
+    label_maps = page.data("pictures")[0]["label_maps"]
+    assert (label_maps[0] is None, label_maps[1]) == (False, None)
+    assert page.data("pictures")[-1]["label_maps"] == [None, None]
 
 
-@pytest.mark.parametrize("damage", ["table", "config", "datasets", "label maps", "output"])
+@pytest.mark.parametrize("damage", ["table", "config", "key", "datasets", "label maps", "output"])
 def test_what_is_wrong_is_named(results: Path, tmp_path: Path, damage: str) -> None:
     broken = tmp_path / "results"
     shutil.copytree(results, broken)
-    config = tmp_path / "config.yaml"
-    config.write_text("[not, a, mapping]" if damage == "config" else "seeds: [0]")
+    # The default of --config.
+    config = broken / "config.json"
+    config.write_text({"config": "seeds: [0]", "key": '{"seeds": [0]}'}.get(damage, json.dumps(CONFIG)))
     output = tmp_path / "report.html"
     output.write_text("earlier")
     expected = {
         "table": broken / "tables/table1.csv",
         "config": config,
+        "key": config,
         "datasets": broken,
-        "label maps": broken / "segments/mosaic/scf-50/seed0/1.h5",
+        "label maps": broken / "segments/mosaic/scf-50/seed0/plain.h5",
         "output": tmp_path / "file",
     }[damage]
     if damage == "table":
@@ -223,14 +243,12 @@ def test_what_is_wrong_is_named(results: Path, tmp_path: Path, damage: str) -> N
         expected.write_text("a file where a folder should be")
         output = expected / "report.html"
     with pytest.raises(UserError) as caught:
-        CliRunner().invoke(
-            command, [f"--results={broken}", f"--config={config}", f"--output={output}"], catch_exceptions=False
-        )
+        CliRunner().invoke(command, [f"--results={broken}", f"--output={output}"], catch_exceptions=False)
     assert str(expected) in str(caught.value)
     assert (tmp_path / "report.html").read_text() == "earlier"
 
 
 def test_the_gallery_begins_with_a_method_that_does_something(results: Path, tmp_path: Path) -> None:
-    methods = {"scf-50": {"method": "blank"}, "fsf-15": {"method": "cnn"}}
-    (index,) = page_of(results, tmp_path, {"methods": methods}).data("index")
+    config = report_config({"mosaic": "mosaic"}, {"scf-50": "scf-50", "fsf-15": "fsf-15"}, blank=["scf-50"])
+    (index,) = page_of(results, tmp_path, config).data("index")
     assert index["methods"][index["first_method"]]["id"] == "fsf-15"

@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 
 from dynseg.errors import UserError
-from dynseg.scoring.bootstrap import bootstrap_intervals, paired_differences, spread_over_seeds
-from dynseg.scoring.scores import MEASURES, pool, score_image, score_table
+from dynseg.scoring.bootstrap import bootstrap_intervals, deviations_over_seeds, paired_differences
+from dynseg.scoring.measures import BY_NAME
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_image, score_table
 
 
 def random_scores(seed=0, images=12, labels=4):
@@ -35,8 +37,8 @@ def test_resampling_draws_images_and_pools_their_segments():
 def test_scores_lie_in_their_intervals():
     scores = random_scores()
     table = bootstrap_intervals([scores])
-    assert list(table.index) == list(MEASURES)
-    assert table["score"].to_dict() == pytest.approx({name: pool(scores)[name] for name in MEASURES})
+    assert list(table.index) == list(BY_NAME)
+    assert table["score"].to_dict() == pytest.approx({name: pool(scores)[name] for name in BY_NAME})
     assert ((table["low"] <= table["score"]) & (table["score"] <= table["high"])).all()
 
 
@@ -98,17 +100,14 @@ def test_runs_of_other_images_are_refused():
         paired_differences([random_scores(images=3)], [random_scores(images=4)])
 
 
-def test_spread_over_seeds():
+def test_deviations_over_seeds():
     runs = [random_scores(seed) for seed in range(3)]
     values = [pool(run)["all"] for run in runs]
-    row = spread_over_seeds(runs).loc["all"]
-    assert row["mean"] == pytest.approx(np.mean(values))
-    assert row["standard_deviation"] == pytest.approx(np.std(values, ddof=1))
-    assert row["seeds"] == 3
+    assert deviations_over_seeds(runs)["all"] == pytest.approx(np.std(values, ddof=1))
 
 
 def test_a_single_seed_has_no_standard_deviation():
-    assert np.isnan(spread_over_seeds([random_scores()]).loc["all", "standard_deviation"])
+    assert np.isnan(deviations_over_seeds([random_scores()])["all"])
 
 
 def test_an_empty_table_has_no_interval():

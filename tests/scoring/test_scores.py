@@ -17,12 +17,10 @@ from dynseg.metrics import (
     variation_of_information,
 )
 from dynseg.result import Segmentation
+from dynseg.scoring.measures import BY_NAME
+from dynseg.scoring.pooling import image_sums, pool, pool_scales
 from dynseg.scoring.scores import (
-    MEASURES,
     SCORE_COLUMNS,
-    image_sums,
-    pool,
-    pool_scales,
     read_scores,
     score_image,
     score_run,
@@ -114,7 +112,7 @@ def test_pictures_without_annotations_give_an_empty_table(tmp_path):
     write_scores(scores, tmp_path / "scores.csv")
     pooled = pool(read_scores(tmp_path / "scores.csv"))
     assert pooled["images"] == 0
-    assert all(np.isnan(pooled[name]) for name in MEASURES)
+    assert all(np.isnan(pooled[name]) for name in BY_NAME)
 
 
 def test_an_annotation_that_is_all_void_is_no_annotation():
@@ -194,7 +192,7 @@ def test_optimal_scales_follow_their_definitions():
     tables, best = tables_of_scales(annotations, label_maps)
     pooled = pool_scales(tables, best)
     of_scales = [pool(table) for table in tables]
-    for name in MEASURES:
+    for name in BY_NAME:
         choose = min if name.endswith("voi") else max
         assert pooled[name]["ods"] == pytest.approx(choose(scores[name] for scores in of_scales))
     of_images = [[pool(table[table["image"] == image]) for table in tables] for image in annotations]

@@ -10,8 +10,16 @@ from click.testing import CliRunner
 
 from dynseg.cli import main_group
 from dynseg.errors import UserError
-from dynseg.scoring.scores import pool, score_image, score_table
-from dynseg.scoring.tables import Reading, difference_table, latex_table, long_table, markdown_table, read_published
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_image, score_table
+from dynseg.scoring.tables import (
+    ResultsTable,
+    difference_table,
+    latex_table,
+    long_table,
+    markdown_table,
+    read_published,
+)
 
 
 def scores(seed: int, annotators: int, images: int = 6, noise: float = 0.3) -> pd.DataFrame:
@@ -35,9 +43,9 @@ def runs() -> dict[tuple[str, str], list[pd.DataFrame]]:
     }
 
 
-def reading(methods: Mapping[str, str] | None = None) -> Reading:
+def reading(methods: Mapping[str, str] | None = None) -> ResultsTable:
     table = long_table(runs(), {("good", "many_all"): 0.5, ("bad", "one"): 0.25})
-    return Reading(
+    return ResultsTable(
         table, difference_table(runs()), {"many": "Many", "one": "One"}, methods or {"good": "Good", "bad": "Bad"}
     )
 
@@ -94,12 +102,12 @@ def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
     same = {("d", "a"): [scores(0, 1)]}
     for shift in (1e-5, -1e-5):
         table = long_table(same, {("a", "d"): pool(scores(0, 1))["all"] + shift})
-        assert ", 0.000)" in markdown_table(Reading(table, difference_table(same), {"d": "D"}, {"a": "A"}))
+        assert ", 0.000)" in markdown_table(ResultsTable(table, difference_table(same), {"d": "D"}, {"a": "A"}))
 
 
 def test_what_is_not_told_from_the_best_is_marked() -> None:
     same = {("d", "a"): [scores(0, 1)], ("d", "b"): [scores(0, 1)]}
-    table = Reading(long_table(same, {}), difference_table(same), {"d": "D"}, {"a": "A", "b": "B"})
+    table = ResultsTable(long_table(same, {}), difference_table(same), {"d": "D"}, {"a": "A", "b": "B"})
     assert next(line for line in markdown_table(table).splitlines() if line.startswith("| B")).count("≈") == 1
 
 
@@ -125,7 +133,7 @@ def test_letters_that_latex_does_not_know_are_commands() -> None:
 def test_a_dataset_without_a_scored_pixel_has_no_best_row() -> None:
     nothing = score_table(score_image("a", np.zeros((1, 3, 4), dtype=np.uint8), np.zeros((3, 4), dtype=int)))
     tables = {("d", "a"): [nothing], ("d", "b"): [nothing]}
-    table = Reading(long_table(tables, {}), difference_table(tables), {"d": "D"}, {"a": "A", "b": "B"})
+    table = ResultsTable(long_table(tables, {}), difference_table(tables), {"d": "D"}, {"a": "A", "b": "B"})
     assert any(line.split() == ["|", "A", "|", "–", "|"] for line in markdown_table(table).splitlines())
     assert "nan" not in markdown_table(table) + latex_table(table)
 

@@ -9,7 +9,8 @@ from dynseg.errors import UserError
 from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.result import Segmentation
-from dynseg.scoring.scores import pool, score_run
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_run
 from dynseg.scoring.tuning import Point, chosen_sentence, grid_table, scale_table, score_grid, tuning_images
 
 

@@ -1,0 +1,134 @@
+"""A segmentation hierarchy: connected leaf regions, the order in which they merge, and its cuts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """A binary merging tree over connected leaf regions.
+
+    The leaves are nodes 0 ... L - 1; the k-th merge makes node L + k.
+
+    Attributes
+    ----------
+    leaves : ndarray, (H, W), int32
+        The leaf of each pixel; every leaf is 4-connected.
+    children : ndarray, (L - 1, 2), int32
+        The nodes that each merge joins, in the order of merging; they are neighbours.
+    altitudes : ndarray, (L - 1,), float32
+        The threshold from which on each merge is done, in [0, 1], not decreasing.
+    """
+
+    leaves: NDArray[np.int32]
+    children: NDArray[np.int32]
+    altitudes: NDArray[np.float32]
+
+    @property
+    def leaf_count(self) -> int:
+        """L: the largest number of regions of a cut."""
+        return len(self.altitudes) + 1
+
+    @cached_property
+    def parents(self) -> NDArray[np.int64]:
+        """The parent of each node, (2 L - 1,) int64; the root's is itself."""
+        parents = np.arange(2 * self.leaf_count - 1)
+        parents[self.children.ravel()] = np.repeat(np.arange(self.leaf_count, 2 * self.leaf_count - 1), 2)
+        return parents
+
+    def cut_at(self, threshold: float) -> NDArray[np.int32]:
+        """Return the regions whose boundaries are stronger than a threshold.
+
+        Parameters
+        ----------
+        threshold : float
+            In units of `altitudes`: from 0 to 1.
+
+        Returns
+        -------
+        ndarray, (H, W), int32
+            4-connected regions, numbered from 0 in the order of their first pixels.
+        """
+        return self._after(self.merges_at(threshold))
+
+    def cut_into(self, regions: int) -> NDArray[np.int32]:
+        """Return exactly so many regions, or all leaves if there are fewer.
+
+        Cuts into K and K + 1 regions differ by one merge.
+
+        Parameters
+        ----------
+        regions : int
+            At least 1.
+
+        Returns
+        -------
+        ndarray, (H, W), int32
+            As from `cut_at`.
+
+        Raises
+        ------
+        ValueError
+            If `regions` is below 1.
+        """
+        if regions < 1:
+            raise ValueError(f"an image has at least 1 region, not {regions}")
+        return self._after(max(0, self.leaf_count - regions))
+
+    def merges_at(self, threshold: float) -> int:
+        """Return how many merges are done at a threshold."""
+        return int(np.searchsorted(self.altitudes, np.float64(threshold), side="right"))
+
+    def ucm(self) -> NDArray[np.float32]:
+        """Return the ultrametric contour map in the double size of the BSDS benchmark (its `ucm2`).
+
+        The 8-connected components of `ucm <= threshold`, of which every second row and column from index 1 on are
+        the pixels, are the regions of `cut_at(threshold)`.
+
+        Returns
+        -------
+        ndarray, (2 H + 1, 2 W + 1), float32
+            The altitude at which the regions on the two sides merge, on the elements between pixels; the largest of
+            those that meet there, on corners; 0 on pixels. The frame repeats what lies inside it.
+        """
+        height, width = self.leaves.shape
+        contours = np.zeros((2 * height + 1, 2 * width + 1), np.float32)
+        contours[2:-2:2, 1::2] = self._saliency(self.leaves[:-1], self.leaves[1:])
+        contours[1::2, 2:-2:2] = self._saliency(self.leaves[:, :-1], self.leaves[:, 1:])
+        contours[2:-2:2, 2:-2:2] = np.maximum.reduce(
+            [contours[1:-3:2, 2:-2:2], contours[3:-1:2, 2:-2:2], contours[2:-2:2, 1:-3:2], contours[2:-2:2, 3:-1:2]]
+        )
+        contours[0], contours[-1] = contours[1], contours[-2]
+        contours[:, 0], contours[:, -1] = contours[:, 1], contours[:, -2]
+        return contours
+
+    def _saliency(self, one: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the altitude at which each pair of leaves is joined; 0 where both are the same leaf."""
+        saliency = np.zeros(one.shape, np.float32)
+        differ = one != other
+        if differ.any():
+            import higra as hg
+
+            ancestors = hg.Tree(self.parents).lowest_common_ancestor(
+                one[differ].astype(np.int64), other[differ].astype(np.int64)
+            )
+            saliency[differ] = self.altitudes[ancestors - self.leaf_count]
+        return saliency
+
+    def _after(self, merges: int) -> NDArray[np.int32]:
+        """Return the regions after so many merges."""
+        nodes = np.where(self.parents < self.leaf_count + merges, self.parents, np.arange(self.parents.size))
+        while not np.array_equal(jumped := nodes[nodes], nodes):
+            nodes = jumped
+        return _numbered(nodes[: self.leaf_count][self.leaves])
+
+
+def _numbered(labels: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Number labels from 0 in the order of their first pixels."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    ranks = np.empty(first.size, np.int32)
+    ranks[np.argsort(first)] = np.arange(first.size, dtype=np.int32)
+    return ranks[inverse].reshape(labels.shape)
