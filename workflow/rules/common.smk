@@ -28,6 +28,10 @@ from dynseg.datasets.reading import find_image, read_image_list, read_image_size
 
 offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
 
+# With --software-deployment-method apptainer jobs run in this image, built from envs/dynseg.def.
+container: os.environ.get("DYNSEG_IMAGE", "dynseg.sif")
+
+
 # A module has the config that its `config:` gives; what the command line says is meant for the workflow around it.
 IS_MODULE = workflow.modifier.skip_configfile
 
