@@ -1,19 +1,17 @@
 """What is published: the wheel, the source distribution and what they say of themselves."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
-import venv
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 import yaml
+from bare_environment import make_bare_environment, without_checkout
 
 import dynseg
 
@@ -27,11 +25,10 @@ QUICK = {"training": {"components": 1, "channels": 8, "iterations": 2, "scale": 
 
 def run(*command: str | Path, folder: Path, **variables: str) -> str:
     """Run a command to its end outside the checkout; return what was printed."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "DYNSEG_REPOSITORY")}
     result = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
-        env={**environment, **variables},
+        env={**without_checkout(), **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -97,10 +94,8 @@ def test_an_empty_environment_runs_everything_from_the_wheel(wheel: Path, tmp_pa
     """The dependencies are those of the environment that tests; dynseg itself is in the wheel alone."""
     environment, away = tmp_path / "environment", tmp_path / "away"
     away.mkdir()
-    venv.create(environment, with_pip=False, symlinks=True)
+    site_packages = make_bare_environment(environment)
     python = environment / "bin" / "python"
-    site_packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}, scheme="venv"))
-    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = (sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index")
     run(*pip, "--ignore-installed", wheel, folder=away)
     program = environment / "bin" / "dynseg"

@@ -11,7 +11,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 
 
-def offer_package(checkout: Path | None) -> None:
+def offer_package(checkout: Path | None) -> Path:
     """Let `python -m dynseg` in subprocesses be run by the Python that runs this, and be this very package.
 
     So neither an activated environment nor, with a checkout, an installed package is needed; and jobs in conda
@@ -21,10 +21,16 @@ def offer_package(checkout: Path | None) -> None:
     ----------
     checkout : path or None
         The top of the checkout that the rules lie in; None: the package is an installed one.
+
+    Returns
+    -------
+    path
+        The folder that `PYTHONPATH` now begins with.
     """
     folder = package_alone(Path(".snakemake")) if checkout is None else checkout
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return folder
 
 
 def package_alone(parent: Path) -> Path:

@@ -1,12 +1,15 @@
 """How jobs find the package that planned them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, Workflow, write_dataset
+import yaml
+from bare_environment import make_bare_environment, without_checkout
+from conftest import REPOSITORY, Workflow
 
 import dynseg
 from dynseg.workflow.environment import offer_package, package_alone
@@ -15,19 +18,16 @@ from dynseg.workflow.environment import offer_package, package_alone
 CONDA = """#!/bin/sh
 echo "$@" >> "$0.calls"
 case "$1" in
-    --version) echo "conda 24.11.1" ;;
-    info) echo '{{"conda_version": "24.11.1", "conda_prefix": "{root}", "conda_shlvl": "0", "platform": "linux-64"}}' ;;
-    config) echo '{{"channel_priority": "strict", "get": {{"channel_priority": "strict"}}}}' ;;
+    --version) echo "conda 26.1.0" ;;
+    info) echo '{"conda_prefix": "'"$(dirname "$(dirname "$0")")"'", "platform": "linux-64"}' ;;
+    config) echo '{"get": {"channel_priority": "strict"}}' ;;
     env)
-        while [ $# -gt 0 ]; do
-            case "$1" in --prefix|-p) prefix="$2" ;; esac
-            shift
-        done
-        mkdir -p "$prefix/bin" "$prefix/conda-meta"
-        printf '#!/bin/sh\\nexec {python} -c "$MEETS_NO_DYNSEG" "$@"\\n' > /dev/null
-        ln -s {python} "$prefix/bin/python"
-        ;;
+        while [ "$1" != --prefix ]; do shift; done
+        cp -a "$(dirname "$0")/../bare" "$2"
+        mkdir -p "$2/conda-meta" ;;
 esac
+"""
+ACTIVATE = """export PATH="$1/bin:$PATH"
 """
 
 
@@ -49,3 +49,28 @@ def test_a_python_without_dynseg_gets_the_one_that_plans(tmp_path: Path, monkeyp
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout.split()
     assert output[0] == dynseg.__version__
     assert Path(output[1]).is_relative_to(tmp_path)
+
+
+@pytest.mark.slow
+def test_jobs_in_conda_environments_run_an_installed_package(finished: Workflow, tmp_path: Path) -> None:
+    """The rules are deployed by themselves, the package is installed beside Snakemake, the environments have neither."""
+    shutil.copytree(Path(dynseg.__file__).parent, make_bare_environment(tmp_path / "planner") / "dynseg")
+    conda = tmp_path / "conda"
+    make_bare_environment(conda / "bare")
+    (conda / "bin").mkdir()
+    (conda / "bin/conda").write_text(CONDA)
+    (conda / "bin/conda").chmod(0o755)
+    (conda / "bin/activate").write_text(ACTIVATE)
+    for part in ("workflow", "envs"):
+        shutil.copytree(REPOSITORY / part, tmp_path / "deployed" / part)
+    snakefile, config = tmp_path / "deployed/workflow/Snakefile", tmp_path / "given.yaml"
+    config.write_text(yaml.safe_dump({**finished.config, "panels": {}}))
+    command = [str(tmp_path / "planner/bin/python"), "-m", "snakemake", "--snakefile", str(snakefile), "--cores", "1"]
+    options = ["--software-deployment-method", "conda", "--configfile", str(config), "--", "results/tables/table1.csv"]
+    variables = {**without_checkout(), "PATH": f"{conda / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run(
+        [*command, *options], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "env create" in (conda / "bin/conda.calls").read_text()
+    assert (tmp_path / "results/tables/table1.csv").is_file()

@@ -1,10 +1,12 @@
 import os
+import shlex
 import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 # A checkout brings its package along; rules that another workflow takes from an address need it installed.
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
@@ -26,7 +28,13 @@ from dynseg.errors import UserError
 from dynseg.io.locks import claim_folder
 from dynseg.datasets.reading import find_image, read_image_list, read_image_sizes
 
-offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
+PACKAGE_FOLDER = offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
+# Snakemake takes PYTHONPATH away from jobs in conda environments.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    shell.prefix(
+        f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGE_FOLDER))}; "
+    )
+
 
 # With --software-deployment-method apptainer jobs run in this image, built from envs/dynseg.def.
 container: os.environ.get("DYNSEG_IMAGE", "dynseg.sif")
