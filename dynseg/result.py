@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+# The value of pixels that scribbles say nothing about.
+UNLABELLED = 255
+
 
 @dataclass(frozen=True)
 class Context:
@@ -36,7 +39,7 @@ class Segmentation:
     history : dict of str to ndarray, (iterations,)
         One array a quantity for methods that iterate; empty for others.
     facts : dict of str to str, int or float
-        What else made the result (for example why the training stopped).
+        Other facts of the computation (for example why the training stopped).
     """
 
     labels: NDArray[np.integer]

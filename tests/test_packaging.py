@@ -114,7 +114,7 @@ def test_an_empty_environment_runs_everything_from_the_wheel(wheel: Path, tmp_pa
     run(program, "segment", picture, "-o", "out", "--max-size", "64", folder=project)
     images = project / "results/datasets/mosaic"
     score = (program, "score", "--ground-truth", images / "ground_truth.h5")
-    maps = project / "results/segments/mosaic/fsf-15/seed0"
+    maps = project / "results/label_maps/mosaic/fsf-15/seed0"
     assert "mean" in run(*score, "--prediction", maps, folder=project).lower()
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
-from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, written_hdf5
+from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, smallest_unsigned, written_hdf5
 from dynseg.result import Segmentation
 
 _ADVICE = "delete it and run the job that makes it again"
@@ -124,11 +124,6 @@ def read_segmentation(path: str | Path, image_id: str) -> Segmentation:
     with _opened(path) as file:
         group = _group(file, image_id)
         return Segmentation(_labels(group), _history(group), _attributes(group))
-
-
-def smallest_unsigned(labels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
-    """Return the labels in the smallest unsigned integer type that holds them."""
-    return labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
 
 
 def _set_attributes(target: h5py.Group, attributes: Mapping[str, Any]) -> None:

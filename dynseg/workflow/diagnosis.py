@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from dynseg import __version__
-from dynseg.datasets import bsd500, voc2012
+from dynseg.datasets import MODULES, find_kind
 from dynseg.devices import resolve_device
 from dynseg.errors import UserError
 from dynseg.io.files import check_writable
@@ -26,7 +26,6 @@ PLUGINS = {
     "snakemake-executor-plugin-lsf": "LSF",
     "snakemake-executor-plugin-cluster-generic": "PBS, Grid Engine and HTCondor",
 }
-ARCHIVES = {"bsd500": bsd500.ARCHIVE.urls, "voc2012": voc2012.ARCHIVE.urls}
 # To connect, and until the answer begins.
 TIMEOUT_SECONDS = (5.0, 10.0)
 
@@ -77,7 +76,8 @@ def diagnose(folder: Path, with_network: bool) -> Iterator[Finding]:
     for plugin, scheduler in PLUGINS.items():
         yield _installed(plugin, f"only for {scheduler}: pip install {plugin}")
     if with_network:
-        yield from (_reachable(name, urls[0]) for name, urls in ARCHIVES.items())
+        kinds = {name: find_kind(name) for name in MODULES}
+        yield from (_reachable(name, kind.archive.urls[0]) for name, kind in kinds.items() if kind.archive)
 
 
 def _installed(distribution: str, remedy: str, is_needed: bool = False) -> Finding:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dynseg.errors import UserError
+from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.label_maps import (
     read_attributes,
     read_history,
     read_image_ids,
     read_labels,
-    smallest_unsigned,
     write_label_maps,
 )
 from dynseg.result import Segmentation

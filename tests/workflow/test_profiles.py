@@ -67,6 +67,16 @@ def test_a_job_asks_for_time_and_memory(finished: Workflow) -> None:
     assert all(10 <= int(minutes) <= 20 and 500 <= int(megabytes) <= 4000 for minutes, megabytes in asked)
 
 
+def test_a_short_run_asks_for_the_time_of_its_own_iterations(finished: Workflow) -> None:
+    figure = {"d": {"dataset": "small", "image": "a", "methods": ["fsf-15"], "iterations": [1]}}
+    training = {**finished.config["training"], "channels": 100, "iterations": 9_000_000}
+    output = finished.run("--dry-run", config={**finished.config, "training": training, "dynamics": figure})
+    (short,) = re.findall(r"rule short_run:.*?runtime=(\d+)", output, flags=re.DOTALL)
+    whole = [int(minutes) for minutes in re.findall(r"rule segment:.*?runtime=(\d+)", output, flags=re.DOTALL)]
+    assert int(short) == 11
+    assert min(whole[-6:]) > 100
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SUBMIT_COMMANDS)
 def test_profiles_submit_with_the_schedulers_command(
