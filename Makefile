@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check schema bench lock clean
 
 help:  ## Say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,6 +23,9 @@ check: $(INSTALLED)  ## Lint, format, types, Snakemake's linter
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+schema: $(INSTALLED)  ## Write what follows from the declared configuration
+	$(BIN)/python -m dynseg.workflow.schema
 
 bench: $(INSTALLED)  ## Measure; benchmarks/README.md explains
 	$(BIN)/python benchmarks/step.py

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.training.images import image_tensor, reduce_image
 from dynseg.training.loop import make_step, train
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training.prediction import label_map
 from dynseg.training.weighting import SCHEMES, weight_of
 

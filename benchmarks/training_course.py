@@ -30,7 +30,6 @@ from dynseg.figures.style import LINE_COLOURS, MARKERS, TWO_COLUMNS, figure_styl
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.scoring.bootstrap import paired_differences
 from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import SCORE_COLUMNS, score_image
@@ -38,6 +37,7 @@ from dynseg.training.fast.step import FastStep
 from dynseg.training.images import image_tensor, reduce_image
 from dynseg.training.loop import train
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training.prediction import label_map
 from dynseg.training.step import Observation
 from dynseg.training.weighting import weight_of

@@ -31,7 +31,6 @@ from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.scoring.bootstrap import paired_differences
 from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import SCORE_COLUMNS, score_image
@@ -40,6 +39,7 @@ from dynseg.training.enlargement import enlarged_labels
 from dynseg.training.fast.step import FastStep
 from dynseg.training.images import image_tensor, reduce_image
 from dynseg.training.network import SegmentationNetwork, initial_network
+from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training.prediction import label_map
 from dynseg.training.weighting import weight_of
 

@@ -17,8 +17,8 @@ from step import FULL_SIZE, released_script
 
 from dynseg.datasets.photographs import picture_path
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters
 from dynseg.training.images import image_tensor
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.run import train_and_apply
 from dynseg.training.weighting import weight_of
 

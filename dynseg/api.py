@@ -16,7 +16,6 @@ from dynseg.devices import resolve_device
 from dynseg.errors import UserError
 from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.images import read_image
-from dynseg.methods import check_label_limits
 from dynseg.methods.cnn import CnnParameters
 from dynseg.model import Model
 from dynseg.parameters import check_parameter, make_parameters
@@ -25,8 +24,8 @@ from dynseg.training.images import applied_image, image_array, reduce_image
 from dynseg.training.loop import OnIteration
 from dynseg.training.memory import LEAST_MAX_SIZE, check_memory, check_memory_of_training, is_out_of_memory
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import LARGEST_SEED, PRESETS, check_label_limits
 from dynseg.training.prediction import label_map
-from dynseg.training.presets import LARGEST_SEED, PRESETS
 from dynseg.training.run import train_and_apply, train_network, training_facts
 from dynseg.training.scribbles import number_scribbles, restore_labels
 from dynseg.training.sizes import Sizes
@@ -83,7 +82,7 @@ def segment(
         Called at every iteration with its number, an `Observation` and the weight; see
         `dynseg.training.loop.OnIteration`.
     **training
-        Fields of `dynseg.parameters.TrainingParameters`, in place of the preset's.
+        Fields of `dynseg.training.parameters.TrainingParameters`, in place of the preset's.
 
     Returns
     -------

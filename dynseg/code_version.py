@@ -3,9 +3,10 @@
 import ast
 import hashlib
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-from dynseg.methods import Method
+from dynseg.methods import Method, plug_in_version
 
 PACKAGE = Path(__file__).parent
 # Left out of the digest: registries, which name all methods and kinds of datasets, and what can't change a result.
@@ -26,8 +27,8 @@ UNDECIDING = {
 def code_version(*modules: str) -> str:
     """Return a digest of modules of dynseg and of all modules of dynseg that they import, directly or not.
 
-    Comments, docstrings, formatting and raised errors don't count, so only a change that may change a result changes
-    the digest.
+    Comments, docstrings, descriptions of parameters, formatting and raised errors don't count, so only a change that
+    may change a result changes the digest.
 
     Parameters
     ----------
@@ -44,8 +45,35 @@ def code_version(*modules: str) -> str:
 
 
 def label_map_code(method: Method) -> str:
-    """Return a digest of the code that decides a method's label maps."""
-    return code_version(method.segment.__module__, "dynseg.io.label_maps", "dynseg.io.images")
+    """Return a digest of the code that decides a method's label maps; a plug-in's version and sources count too."""
+    module = method.segment.__module__
+    code = code_version(module, "dynseg.io.label_maps", "dynseg.io.images")
+    package = module.partition(".")[0]
+    return code if package == PACKAGE.name else _plug_in_version(package, code)
+
+
+@cache
+def _plug_in_version(package: str, code: str) -> str:
+    digest = hashlib.sha256(f"{code}\n{plug_in_version(package)}\n".encode())
+    for name, path in _plug_in_files(package):
+        digest.update(f"{name}\n".encode())
+        try:
+            digest.update(_normalised(path).encode())
+        except (SyntaxError, ValueError):
+            # Templates, compiled modules.
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _plug_in_files(package: str) -> list[tuple[str, Path]]:
+    """Return names and paths of the Python files of an installed package, or of the one that a single module has."""
+    spec = find_spec(package)
+    if spec is None:
+        return []
+    if spec.submodule_search_locations is None:
+        return [(package, Path(spec.origin))] if spec.origin else []
+    folders = [Path(folder) for folder in spec.submodule_search_locations]
+    return sorted((str(path.relative_to(folder)), path) for folder in folders for path in folder.rglob("*.py"))
 
 
 def _reachable(modules: tuple[str, ...]) -> set[Path]:
@@ -92,10 +120,15 @@ def _normalised(path: Path) -> str:
 
 
 class _WithoutRemarks(ast.NodeTransformer):
-    """Drops what can't change a result: docstrings and raised errors."""
+    """Drops what can't change a result: docstrings, descriptions of parameters and raised errors."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         return ast.Pass() if isinstance(node.value, ast.Constant) else node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+        return self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         return ast.Pass()

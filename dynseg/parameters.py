@@ -1,105 +1,87 @@
-"""Parameters of methods: frozen dataclasses, read from text, checked, and written back as text."""
+"""Classes of parameters: each field is declared once, with its type, bounds, default and description.
+
+A field reads `name: Annotated[type, Field(bounds, description="…")] = default`, as in pydantic. Checks, conversion from
+text, and the schema and tables of the configuration all come from that one line.
+"""
 
 import dataclasses
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypeVar, dataclass_transform, overload
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from dynseg.errors import UserError
+
+Parameters = TypeVar("Parameters")
+Text = Annotated[str, Field(min_length=1)]
+
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
+# What depends on a property comes after all of them, so that a reader knows its default by then.
+_LAST = ("allOf", "if", "then", "else", "unevaluatedProperties")
+_BOUNDS = {
+    "minimum": "at least {:g}",
+    "exclusiveMinimum": "above {:g}",
+    "maximum": "at most {:g}",
+    "exclusiveMaximum": "below {:g}",
+}
+
+
+class Section(BaseModel):
+    """Keys of the configuration; others are refused. What may be None may be left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@overload
+def parameter_class(cls: type[Parameters]) -> type[Parameters]: ...
+
+
+@overload
+def parameter_class(*, kw_only: bool) -> Callable[[type[Parameters]], type[Parameters]]: ...
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
+def parameter_class(cls: Any = None, *, kw_only: bool = False) -> Any:
+    """Turn a class into a frozen dataclass whose values are checked, and converted where they are text.
+
+    An object that is made with a value that isn't allowed raises a UserError; see `make_parameters`.
+
+    Parameters
+    ----------
+    cls : type
+        Its fields are int, float, str, bool, `Literal` or one of them or None; None means "not given".
+    kw_only : bool
+        Whether its fields must be named when an object is made.
+    """
+    if cls is None:
+        return functools.partial(parameter_class, kw_only=kw_only)
+    cls._refuse_booleans = field_validator("*", mode="before")(classmethod(_refuse_booleans))
+    made: Any = dataclass(cls, frozen=True, kw_only=kw_only, config=_CONFIG)
+    check = made.__init__
+
+    @functools.wraps(check)
+    def __init__(self: Any, /, *args: Any, **values: Any) -> None:
+        try:
+            check(self, *args, **values)
+        except ValidationError as error:
+            raise UserError(_sentence(made, error)) from error
+
+    made.__init__ = __init__
+    return made
+
+
+def is_parameter_class(cls: Any) -> bool:
+    """Tell whether `parameter_class` made a class."""
+    return isinstance(cls, type) and dataclasses.is_dataclass(cls) and hasattr(cls, "_refuse_booleans")
 
 
 def check_parameter(name: str, value: Any, allowed: bool, expected: str) -> None:
     """Raise a UserError that names the parameter, what was expected and what was given, unless `allowed`."""
     if not allowed:
         raise UserError(f"{name} must be {expected}, not {value!r}: correct it in the methods section or option")
-
-
-@dataclass(frozen=True)
-class NetworkParameters:
-    """The network and its optimiser: what every method that trains the paper's network shares.
-
-    Attributes
-    ----------
-    components : int
-        M, the number of 3×3 components.
-    channels : int
-        p = q, the width of every layer and the largest number of clusters.
-    iterations : int
-        T, the largest number of iterations.
-    learning_rate, momentum : float
-        Of stochastic gradient descent.
-    minimum_labels : int
-        Training stops when q′ is at or below this.
-    """
-
-    components: int = 3
-    channels: int = 100
-    iterations: int = 1000
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    minimum_labels: int = 3
-
-    def __post_init__(self) -> None:
-        for name in ("components", "channels", "iterations", "minimum_labels"):
-            check_parameter(name, getattr(self, name), getattr(self, name) >= 1, "a whole number of at least 1")
-        check_parameter("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
-        check_parameter("momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
-
-
-@dataclass(frozen=True)
-class TrainingParameters(NetworkParameters):
-    """Adds the choice of initial weights, and what makes training cheaper; each is switchable on its own.
-
-    Attributes
-    ----------
-    initialisation : {"pytorch", "xavier"}
-        Of the weights; see `dynseg.training.network.initial_network`.
-    stop : {"settled", "fixed"}
-        "settled": also stop when the label map stands still. "fixed": as published, only T and `minimum_labels`.
-    settled_share : float
-        The label map stands still when a smaller share of pixels than this has another label than
-        `settled_iterations` iterations ago.
-    settled_iterations : int
-        Iterations between the two label maps that are compared.
-    scale : float
-        Train on the image reduced by this factor, then apply the network once to the full-size image. 1: as published.
-    step : {"fast", "plain"}
-        The implementation of an iteration on the CPU: the same mathematics.
-    precision : {"float32", "tf32", "bfloat16"}
-        Of the network on a GPU. The CPU always computes in float32.
-    """
-
-    initialisation: str = "pytorch"
-    stop: str = "settled"
-    settled_share: float = 0.005
-    settled_iterations: int = 50
-    scale: float = 1.0
-    step: str = "fast"
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, choices in CHOICES.items():
-            check_parameter(name, getattr(self, name), getattr(self, name) in choices, f"one of {', '.join(choices)}")
-        check_parameter("settled_share", self.settled_share, 0 <= self.settled_share <= 1, "between 0 and 1")
-        check_parameter(
-            "settled_iterations", self.settled_iterations, self.settled_iterations >= 1, "a whole number of at least 1"
-        )
-        check_parameter("scale", self.scale, 0 < self.scale <= 1, "above 0 and at most 1")
-
-
-CHOICES = {
-    "initialisation": ("pytorch", "xavier"),
-    "stop": ("settled", "fixed"),
-    "step": ("fast", "plain"),
-    "precision": ("float32", "tf32", "bfloat16"),
-}
-
-
-def reduced_size(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Return the height and width of an image reduced by a factor: rounded, and at least 1."""
-    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, str]:
@@ -121,50 +103,98 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def make_parameters(cls: type, values: Mapping[str, Any]) -> Any:
-    """Make an object of a parameter dataclass from values that may be text.
+def make_parameters(cls: type[Parameters], values: Mapping[str, Any]) -> Parameters:
+    """Make an object of a parameter class from values that may be text.
 
     Parameters
     ----------
     cls : type
-        A dataclass whose fields are int, float, str or bool.
+        Made by `parameter_class`.
     values : mapping
         From field names to values; a field without one keeps its default.
 
     Raises
     ------
     UserError
-        If a name is no field, a field without a default is missing, or a value isn't of its field's type.
+        If a name is no field, a field without a default is missing, or a value isn't of its field's type or not
+        within its bounds.
     """
-    known = {field.name: field for field in fields(cls)}
-    for name in values:
-        if name not in known:
-            raise UserError(f"there is no parameter {name!r} here: use one of {', '.join(known)}")
-    for name, field in known.items():
-        if name not in values and field.default is dataclasses.MISSING:
-            raise UserError(f"the parameter {name} is missing: give it a value")
-    return cls(**{name: _convert(name, value, known[name].type) for name, value in values.items()})
+    return cls(**values)
+
+
+def values_of(parameters: Any) -> dict[str, Any]:
+    """Return the values of an object's parameters by name, without those that aren't given (None)."""
+    return {name: value for name, value in dataclasses.asdict(parameters).items() if value is not None}
 
 
 def settings_of(parameters: Any) -> list[str]:
-    """Return every parameter as a text "name=value", sorted: equal lists exactly for equal parameters."""
-    return sorted(f"{name}={value}" for name, value in dataclasses.asdict(parameters).items())
+    """Return `values_of` as texts "name=value", sorted: equal lists exactly for equal parameters."""
+    return sorted(f"{name}={value}" for name, value in values_of(parameters).items())
 
 
-def _convert(name: str, value: Any, kind: Any) -> Any:
-    if kind is bool:
-        if str(value).lower() in ("true", "false"):
-            return str(value).lower() == "true"
-        raise UserError(f"{name} must be true or false, not {value!r}")
-    if kind is not str and isinstance(value, bool):
-        raise UserError(f"{name} must be a number, not {value!r}")
-    if kind is int and isinstance(value, float) and not value.is_integer():
-        raise UserError(f"{name} must be a whole number, not {value!r}")
-    try:
-        converted = kind(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        expected = {int: "a whole number", float: "a number"}.get(kind, f"of type {kind.__name__}")
-        raise UserError(f"{name} must be {expected}, not {value!r}") from error
-    if kind is float and not math.isfinite(converted):
-        raise UserError(f"{name} must be a finite number, not {value!r}")
-    return converted
+def parameter_schema(cls: type) -> dict[str, Any]:
+    """Return the JSON schema of a parameter class, or of another type that pydantic can describe.
+
+    It has no titles, and says of a field that may be None how to give it a value; to leave it out is to say None.
+    """
+    schema: dict[str, Any] = _tidied(TypeAdapter(cls).json_schema())
+    return schema
+
+
+def expected_value(schema: Mapping[str, Any]) -> str:
+    """Return what a JSON schema allows as words, for example "a whole number of at least 1" or "above 0"."""
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    kind = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}.get(schema["type"], "text")
+    if schema.get("minLength"):
+        kind += " that isn't empty"
+    bounds = " and ".join(words.format(schema[name]) for name, words in _BOUNDS.items() if name in schema)
+    if not bounds or schema["type"] == "number":
+        return bounds or kind
+    return f"{kind} of {bounds}" if bounds.startswith("at") else f"{kind} {bounds}"
+
+
+def _refuse_booleans(cls: Any, value: Any, info: ValidationInfo) -> Any:
+    kind = cls.__pydantic_fields__[info.field_name].annotation
+    if isinstance(value, bool) and kind in (int, float):
+        raise PydanticCustomError("boolean", "a number")
+    return value
+
+
+def _sentence(cls: Any, error: ValidationError) -> str:
+    """Return the first thing that is wrong with the values of a class as one sentence."""
+    found = min(error.errors(include_url=False), key=lambda each: each["type"] != "unexpected_keyword_argument")
+    names = [field.name for field in dataclasses.fields(cls)]
+    place, kind = found["loc"][0], found["type"]
+    name = names[place] if isinstance(place, int) else place
+    if kind == "unexpected_keyword_argument":
+        return f"there is no parameter {name!r} here: use one of {', '.join(names)}"
+    if kind.startswith("missing"):
+        return f"the parameter {name} is missing: give it a value"
+    if kind == "boolean":
+        expected = found["msg"]
+    elif kind in ("float_parsing", "float_type"):
+        expected = "a number"
+    elif kind == "finite_number":
+        expected = "a finite number"
+    elif kind == "value_error":
+        expected = str(found["ctx"]["error"])
+    else:
+        expected = expected_value(parameter_schema(cls)["properties"][name])
+    return f"{name} must be {expected}, not {found['input']!r}: correct it in the methods section or option"
+
+
+def _tidied(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_tidied(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    keys = (
+        sorted(schema, key=lambda key: _LAST.index(key) if key in _LAST else -1) if "properties" in schema else schema
+    )
+    tidy = {key: _tidied(schema[key]) for key in keys if not (key == "title" and isinstance(schema[key], str))}
+    if {"type": "null"} in tidy.get("anyOf", []):
+        given = [part for part in tidy.pop("anyOf") if part != {"type": "null"}]
+        tidy.pop("default", None)
+        tidy = {**(given[0] if len(given) == 1 else {"anyOf": given}), **tidy}
+    return tidy

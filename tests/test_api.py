@@ -17,11 +17,11 @@ from PIL import Image
 import dynseg
 from dynseg import UserError, api
 from dynseg.api import user_parameters
-from dynseg.parameters import TrainingParameters, make_parameters
+from dynseg.parameters import make_parameters
 from dynseg.training import memory
 from dynseg.training.memory import PROCESS_BYTES, estimate_memory, memory_needed
-from dynseg.training.presets import PRESETS
-from dynseg.workflow.configuration import load_schema, resolve
+from dynseg.training.parameters import PRESETS, TrainingParameters
+from dynseg.workflow.configuration import resolve
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK: dict[str, Any] = {"iterations": 6, "channels": 12, "minimum_labels": 1}
@@ -56,8 +56,7 @@ def test_presets_train_as_the_configurations_do(preset: str, file: str) -> None:
     base = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8"))
     layered = yaml.safe_load((REPOSITORY / "config" / file).read_text(encoding="utf-8"))
     base["training"] = {**base["training"], **layered["training"]}
-    schema = load_schema(REPOSITORY / "workflow" / "schemas" / "config.schema.yaml")
-    expected = make_parameters(TrainingParameters, resolve(base, schema)["training"])
+    expected = make_parameters(TrainingParameters, resolve(base)["training"])
     assert make_parameters(TrainingParameters, PRESETS[preset]) == expected
 
 

@@ -28,7 +28,8 @@ def digests(package: Path) -> dict[str, str]:
         ("training/loop.py", "raise UserError(", "raise UserError('!' ", set()),
         ("methods/__init__.py", '"blank": "dynseg', '"blank": "xdynseg', set()),
         ("metrics/contingency.py", "\ndef ", "\nANSWER = 42\n\n\ndef ", {"dynseg.scoring.tables"}),
-        ("methods/kmeans.py", "clusters: int = 17", "clusters: int = 18", {"dynseg.methods.kmeans"}),
+        ("methods/kmeans.py", "] = 17", "] = 18", {"dynseg.methods.kmeans"}),
+        ("methods/kmeans.py", "k, the number", "the number k", set()),
     ],
 )
 def test_only_the_stages_that_a_change_touches_change(

@@ -12,7 +12,7 @@ from PIL import Image
 
 import dynseg
 from dynseg.cli import main_group
-from dynseg.training.presets import PRESETS
+from dynseg.training.parameters import PRESETS
 
 DOCUMENTS = Path(__file__).parents[1] / "docs"
 

@@ -1,17 +1,20 @@
 """Parameters: read from text, checked, written back."""
 
-from dataclasses import dataclass
+import dataclasses
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from dynseg.errors import UserError
 from dynseg.methods.cnn import CnnParameters
-from dynseg.parameters import make_parameters, parse_settings, settings_of
+from dynseg.parameters import make_parameters, parameter_class, parse_settings, settings_of
+from dynseg.training.parameters import TrainingParameters
 
 
-@dataclass(frozen=True)
+@parameter_class
 class Example:
     name: str
     count: int = 3
@@ -68,3 +71,48 @@ def test_values_out_of_bounds_are_named(setting: str) -> None:
 def test_texts_that_are_no_settings_are_named(settings: list[str]) -> None:
     with pytest.raises(UserError, match="mu"):
         parse_settings(settings)
+
+
+@parameter_class
+class Optional:
+    """A parameter that may be left out."""
+
+    threshold: Annotated[float | None, Field(ge=0)] = None
+
+
+def test_what_is_not_given_is_no_setting_and_is_read_back_so() -> None:
+    assert settings_of(Optional()) == []
+    assert settings_of(Optional(0.5)) == ["threshold=0.5"]
+    assert make_parameters(Optional, parse_settings(settings_of(Optional()))) == Optional()
+    with pytest.raises(UserError, match="threshold must be at least 0, not -1"):
+        Optional(-1)
+
+
+def test_objects_are_frozen_and_a_changed_copy_is_checked_like_a_new_one() -> None:
+    parameters = CnnParameters(scheme="fsf", mu=15)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parameters.mu = 3  # type: ignore[misc]
+    assert dataclasses.replace(parameters, mu=3) == CnnParameters(scheme="fsf", mu=3.0)
+    with pytest.raises(UserError, match="mu must be above 0, not -3"):
+        dataclasses.replace(parameters, mu=-3)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"momentum": st.floats(), "scale": st.floats(), "iterations": st.integers(), "stop": st.text(max_size=7)}
+    )
+)
+def test_values_are_taken_exactly_within_their_bounds(values: dict[str, Any]) -> None:
+    allowed = {
+        "momentum": 0 <= values["momentum"] < 1,
+        "scale": 0 < values["scale"] <= 1,
+        "iterations": values["iterations"] >= 1,
+        "stop": values["stop"] in ("settled", "fixed"),
+    }
+    for name, value in values.items():
+        if allowed[name]:
+            assert getattr(make_parameters(TrainingParameters, {name: str(value)}), name) == value
+        else:
+            with pytest.raises(UserError, match=f"^{name} must be ") as caught:
+                make_parameters(TrainingParameters, {name: value})
+            assert "\n" not in str(caught.value)

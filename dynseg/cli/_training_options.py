@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dynseg.devices import DEVICES
-from dynseg.training.presets import LARGEST_SEED, PRESETS
+from dynseg.training.parameters import LARGEST_SEED, PRESETS
 from dynseg.training.weighting import SCHEMES
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.devices import DEVICES, claimed_gpu, limited_threads, resolve_device
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, Context, Segmentation, find_method
-from dynseg.parameters import parse_settings
+from dynseg.parameters import parse_settings, values_of
 from dynseg.workflow.batches import batch_images
 from dynseg.workflow.job_log import logged_job, say
 
@@ -91,7 +91,7 @@ def command(
         stack.enter_context(logged_job(f"method {method_name}, batch {batch}, images {len(image_ids)}, seed {seed}"))
         gpu = stack.enter_context(claimed_gpu()) if method.uses_gpu and device != "cpu" else None
         device = resolve_device(device) if method.uses_gpu else "cpu"
-        provenance = describe_run(method_name, dataclasses.asdict(parameters), seed, device, threads)
+        provenance = describe_run(method_name, values_of(parameters), seed, device, threads)
         say(f"device {provenance['device']}{f', GPU {gpu}' if gpu else ''}, {threads} threads")
         write_label_maps(output, segmentations(), provenance)
         forget(output)

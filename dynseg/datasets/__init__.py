@@ -7,8 +7,14 @@ from pathlib import Path
 
 from dynseg.datasets.example import Example
 from dynseg.errors import UserError
+from dynseg.parameters import Section
 
-__all__ = ["MODULES", "Kind", "KnownArchive", "Option", "UnhashedMirror", "find_kind", "kind_names"]
+__all__ = ["MODULES", "OFFICIAL_ARCHIVE", "Kind", "KnownArchive", "Option", "UnhashedMirror", "find_kind", "kind_names"]
+
+# What the key `archive` of a kind with an official archive means.
+OFFICIAL_ARCHIVE = (
+    "path of a local archive (any subset of the official one) or an address; the official one if left out"
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,8 @@ class Kind:
         The last resort where no mirror of `archive` answers.
     made_as : str or None
         For a kind that dynseg makes itself: the end of the made archive's or folder's name.
+    keys : type
+        The keys of a configuration's entry of this kind, beside those that every kind has.
     """
 
     read_examples: Callable[..., Iterator[Example]]
@@ -90,6 +98,7 @@ class Kind:
     archive: KnownArchive | None = None
     unhashed_mirror: UnhashedMirror | None = None
     made_as: str | None = None
+    keys: type[Section] = Section
 
     @property
     def needs_archive(self) -> bool:

@@ -4,8 +4,11 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
-from dynseg.datasets import Kind, KnownArchive, Option, UnhashedMirror
+from pydantic import Field
+
+from dynseg.datasets import OFFICIAL_ARCHIVE, Kind, KnownArchive, Option, UnhashedMirror
 from dynseg.datasets.example import Example, unique_ids
 from dynseg.datasets.selection import Select
 from dynseg.errors import UserError
@@ -13,6 +16,7 @@ from dynseg.io.annotations import numbered_segments
 from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
 from dynseg.io.mat_files import read_mat_annotations
+from dynseg.parameters import Section, Text
 
 ARCHIVE = KnownArchive(
     urls=("https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz",),
@@ -112,8 +116,17 @@ def _check_split(archive: Path, split: str, there: set[str]) -> None:
 
 OPTIONS = {"split": Option("train, val, test or trainval", "test")}
 
+
+class Keys(Section):
+    """Keys of a configuration's entry of this kind."""
+
+    archive: Annotated[Text | None, Field(description=OFFICIAL_ARCHIVE)] = None
+    split: Annotated[Literal["train", "val", "test", "trainval"], Field(description="which images")] = "test"
+
+
 kind = Kind(
     read_examples,
+    keys=Keys,
     options=OPTIONS,
     annotated=True,
     archive=ARCHIVE,

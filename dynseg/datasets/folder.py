@@ -8,8 +8,10 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dynseg.datasets import Kind, Option
 from dynseg.datasets.example import Example, unique_ids
@@ -20,6 +22,7 @@ from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
 from dynseg.io.images import IMAGE_SUFFIXES, read_label_image
 from dynseg.io.mat_files import read_mat_annotations
+from dynseg.parameters import Section, Text
 
 # Which labels aren't scored, by the words for them; "" is no word, and nothing is left out either.
 VOID: dict[str, tuple[int, ...]] = {"": (), "segment": (), "ignore": (0,)}
@@ -177,8 +180,25 @@ def _label_maps(annotations: Path, files: list[tuple[int, str, bytes]]) -> list[
     return maps
 
 
+Labels = Annotated[list[int], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
+
+
+class Keys(Section):
+    """Keys of a configuration's entry of this kind."""
+
+    archive: Annotated[Text, Field(description="a folder of images, or a zip or tar archive of one")]
+    annotations: Annotated[Text | None, Field(description="a folder of label PNGs or .mat files of the same names")] = (
+        None
+    )
+    void: Annotated[
+        Literal["segment", "ignore"] | int | Labels | None,
+        Field(description="labels that aren't scored: a number or a list of them, segment for none, ignore for 0"),
+    ] = None
+
+
 kind = Kind(
     read_examples,
+    keys=Keys,
     options={
         "annotations": Option("archive or folder of label maps", is_path=True),
         "void": Option("labels that aren't scored, such as 255 or 0,255; segment for none, ignore for 0"),

@@ -10,10 +10,12 @@ import tarfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 from scipy.io import savemat
 from scipy.ndimage import binary_dilation, gaussian_filter
 
@@ -22,6 +24,7 @@ from dynseg.datasets.photographs import MODIFIED, picture_path
 from dynseg.io.files import written_aside
 from dynseg.io.images import read_image, shown_as_rgb
 from dynseg.metrics.relabelling import relabel
+from dynseg.parameters import Section
 
 SIZE = (160, 120)
 
@@ -292,4 +295,11 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(member, io.BytesIO(content))
 
 
-kind = Kind(bsd500.read_examples, options=bsd500.OPTIONS, annotated=True, made_as="mosaic.tgz")
+class Keys(Section):
+    """Keys of a configuration's entry of this kind."""
+
+    images: Annotated[int, Field(ge=1, description="how many mosaics to compose")] = 6
+    seed: Annotated[int, Field(ge=0, description="seed of their composition")] = 0
+
+
+kind = Kind(bsd500.read_examples, keys=Keys, options=bsd500.OPTIONS, annotated=True, made_as="mosaic.tgz")

@@ -4,11 +4,15 @@ import importlib.util
 import io
 import os
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from dynseg.datasets import Kind
 from dynseg.datasets.folder import read_examples
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
+from dynseg.parameters import Section
 
 # Those that were taken by a camera.
 PHOTOGRAPHS = (
@@ -87,4 +91,12 @@ def picture_path(name: str) -> Path:
     raise UserError(f"scikit-image was installed without its picture {name}: install its wheel (0.25 or newer)")
 
 
-kind = Kind(read_examples, made_as="photographs")
+class Keys(Section):
+    """Keys of a configuration's entry of this kind."""
+
+    longest_side: Annotated[
+        int | None, Field(ge=16, description="reduce larger ones to this many pixels along their longer side")
+    ] = None
+
+
+kind = Kind(read_examples, keys=Keys, made_as="photographs")

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from dynseg.datasets import Kind, KnownArchive, Option
+from dynseg.datasets import OFFICIAL_ARCHIVE, Kind, KnownArchive, Option
 from dynseg.datasets.example import Example, unique_ids
 from dynseg.datasets.selection import Select
 from dynseg.errors import UserError
@@ -15,6 +17,7 @@ from dynseg.io.annotations import numbered_segments
 from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
 from dynseg.io.images import read_label_image
+from dynseg.parameters import Section, Text
 
 ARCHIVE = KnownArchive(
     urls=(
@@ -121,8 +124,26 @@ def _check_there(archive: Path, split: str, wanted: set[str], images: dict[str, 
             )
 
 
+class Keys(Section):
+    """Keys of a configuration's entry of this kind."""
+
+    archive: Annotated[Text | None, Field(description=OFFICIAL_ARCHIVE)] = None
+    split: Annotated[Literal["train", "val", "trainval"], Field(description="which images")] = "trainval"
+    masks: Annotated[
+        Literal["object", "class"],
+        Field(description="instances (SegmentationObject) or categories (SegmentationClass)"),
+    ] = "object"
+    void: Annotated[
+        Literal["background", "ignore", "segment"],
+        Field(
+            description="what becomes of the 255 border: part of the background, not scored, or a segment of its own"
+        ),
+    ] = "background"
+
+
 kind = Kind(
     read_examples,
+    keys=Keys,
     options={
         "split": Option("train, val or trainval", "val"),
         "masks": Option("a segment is an object or a class", "object"),

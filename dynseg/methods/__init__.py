@@ -9,11 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
-from dynseg.parameters import make_parameters
+from dynseg.parameters import is_parameter_class, make_parameters
 from dynseg.result import Context, Segmentation
 from dynseg.training.cost import Cost
+from dynseg.training.parameters import TrainingParameters, check_label_limits
 
-__all__ = ["Context", "Method", "Segmentation", "check_label_limits", "find_method", "method_names"]
+__all__ = ["Context", "Method", "Segmentation", "find_method", "method_names"]
 
 ENTRY_POINT_GROUP = "dynseg.methods"
 
@@ -25,8 +26,7 @@ class Method:
     Attributes
     ----------
     parameters : type
-        A frozen dataclass whose fields (int, float, str, bool) are the method's parameters, with their defaults. It
-        raises UserError when it is made with values that aren't allowed.
+        The class of the method's parameters; see `dynseg.parameters.parameter_class`.
     segment : callable
         From an image (H, W, 3) uint8 RGB, a `Context` and an object of `parameters` to a `Segmentation`.
     uses_gpu : bool
@@ -54,21 +54,12 @@ class Method:
         Raises
         ------
         UserError
-            See there, and `check_label_limits`.
+            If a value isn't allowed, or training would stop at once.
         """
-        parameters = make_parameters(self.parameters, values)
-        check_label_limits(parameters)
+        parameters: Any = make_parameters(self.parameters, values)
+        if isinstance(parameters, TrainingParameters):
+            check_label_limits(parameters)
         return parameters
-
-
-def check_label_limits(parameters: Any) -> None:
-    """Raise a UserError if training would stop at once, with no more labels than it begins with."""
-    least, most = (getattr(parameters, name, None) for name in ("minimum_labels", "channels"))
-    if least is not None and most is not None and least >= most:
-        raise UserError(
-            f"training stops at {least} labels (minimum_labels, --min-labels) and would begin with {most} (channels, "
-            "--max-labels): lower the first or raise the second"
-        )
 
 
 # Each name's module has an object `method`. Loading on demand keeps torch out of what doesn't need it.
@@ -97,14 +88,39 @@ def find_method(name: str) -> Method:
     Raises
     ------
     UserError
-        If there is no such method.
+        If there is no such method, or it is a plug-in that can't be used.
     """
     if name in MODULES:
-        return importlib.import_module(MODULES[name]).method
+        method: Method = importlib.import_module(MODULES[name]).method
+        return method
     for point in _third_party():
         if point.name == name:
-            return point.load()
+            return _load(point)
     raise UserError(f"there is no method {name!r}: use one of {', '.join(method_names())}")
+
+
+def plug_in_version(module: str) -> str:
+    """Return names and versions of the installed packages that add methods from a top-level module, as text."""
+    points = [point for point in _third_party() if point.module.partition(".")[0] == module]
+    return ", ".join(sorted({f"{point.dist.name} {point.dist.version}" for point in points if point.dist}))
+
+
+def _load(point: EntryPoint) -> Method:
+    package = point.dist.name if point.dist else point.module
+    try:
+        method = point.load()
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(
+            f"the method {point.name!r} of the package {package} can't be loaded ({reason}): repair or remove "
+            "the package"
+        ) from error
+    if not isinstance(method, Method) or not is_parameter_class(method.parameters):
+        raise UserError(
+            f"the method {point.name!r} of the package {package} isn't a Method whose parameters are a "
+            "parameter_class: repair it as docs/methods.md shows, or remove the package"
+        )
+    return method
 
 
 def _third_party() -> list[EntryPoint]:

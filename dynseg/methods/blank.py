@@ -1,14 +1,13 @@
 """The blank image: one segment. What a method that does nothing scores."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.methods import Context, Method, Segmentation
+from dynseg.parameters import parameter_class
 
 
-@dataclass(frozen=True)
+@parameter_class
 class BlankParameters:
     """The blank image has no parameters."""
 

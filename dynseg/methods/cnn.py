@@ -1,35 +1,29 @@
 """The paper's method: a network trained on one image with a fixed, FSF or SCF weight."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import TrainingParameters, check_parameter
+from dynseg.parameters import parameter_class
 from dynseg.training.cost import training_cost
-from dynseg.training.weighting import SCHEMES, weight_of
+from dynseg.training.parameters import Mu, TrainingParameters
+from dynseg.training.weighting import weight_of
 
 
-@dataclass(frozen=True, kw_only=True)
+@parameter_class(kw_only=True)
 class CnnParameters(TrainingParameters):
-    """Parameters of the paper's method.
+    """Parameters of the paper's method."""
 
-    Attributes
-    ----------
-    scheme : {"fsf", "scf", "fixed"}
-        The weight of the continuity loss: q′/μ, μ/q′ or μ (equations 2, 3 and 1).
-    mu : float
-        μ, above 0.
-    """
-
-    scheme: str
-    mu: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_parameter("scheme", self.scheme, self.scheme in SCHEMES, f"one of {', '.join(SCHEMES)}")
-        check_parameter("mu", self.mu, self.mu > 0, "above 0")
+    scheme: Annotated[
+        Literal["fixed", "fsf", "scf"],
+        Field(
+            description="weight of the continuity loss: `fixed` is μ, `fsf` is q′/μ, `scf` is μ/q′ (equations 1 to 3)"
+        ),
+    ]
+    mu: Mu
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameters) -> Segmentation:

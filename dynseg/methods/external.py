@@ -1,32 +1,35 @@
 """Label maps that somebody else made, so that any published method can be a row of the table."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import check_parameter
+from dynseg.parameters import parameter_class
 
 
-@dataclass(frozen=True, kw_only=True)
+@parameter_class(kw_only=True)
 class ExternalParameters:
-    """Where the label maps are.
+    """Parameters of label maps that somebody else made."""
 
-    Attributes
-    ----------
-    predictions : str
-        A folder with a PNG, TIFF, .mat, .npy or .h5 file for each image, named by its id; or one .h5 file of all.
-    ucm_threshold : float
-        At least 0: the files are ultrametric contour maps (`ucm2` in .mat files of the BSDS), to be cut at this
-        value. Below 0: they are label maps.
-    """
-
-    predictions: str
-    ucm_threshold: float = -1.0
-
-    def __post_init__(self) -> None:
-        check_parameter("predictions", self.predictions, bool(self.predictions), "a folder or an HDF5 file")
+    predictions: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="folder of label maps that somebody else made (PNG, TIFF, .mat, .npy or .h5), named by image "
+            "id, or one `.h5` file of all; changed files rerun `segment`",
+        ),
+    ]
+    ucm_threshold: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            description="the files are ultrametric contour maps (`ucm2` in the BSDS's .mat files), to be cut at this "
+            "value; left out: they are label maps",
+        ),
+    ] = None
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: ExternalParameters) -> Segmentation:
@@ -55,8 +58,7 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: ExternalPara
 
     prediction = find_prediction(parameters.predictions, context.image_id)
     height, width = image.shape[:2]
-    threshold = parameters.ucm_threshold if parameters.ucm_threshold >= 0 else None
-    labels = read_prediction(prediction, (height, width), threshold)
+    labels = read_prediction(prediction, (height, width), parameters.ucm_threshold)
     return Segmentation(labels, facts={"source": str(prediction)})
 
 

@@ -1,36 +1,27 @@
 """Graph-based segmentation (Felzenszwalb and Huttenlocher 2004), the paper's strongest classical baseline."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import check_parameter
+from dynseg.parameters import parameter_class
 
 
-@dataclass(frozen=True)
+@parameter_class
 class GraphBasedParameters:
-    """Parameters of graph-based segmentation.
+    """Parameters of graph-based segmentation; the paper gives τ alone."""
 
-    Attributes
-    ----------
-    scale : float
-        τ (k in the original paper), above 0: larger values prefer larger segments. For colours in 0 to 255.
-    sigma : float
-        Standard deviation, in pixels, of the Gaussian smoothing before; at least 0. The paper doesn't say which.
-    minimum_size : int
-        Segments of fewer pixels are merged with a neighbour. The paper doesn't say which.
-    """
-
-    scale: float = 100.0
-    sigma: float = 0.8
-    minimum_size: int = 100
-
-    def __post_init__(self) -> None:
-        check_parameter("scale", self.scale, self.scale > 0, "above 0")
-        check_parameter("sigma", self.sigma, self.sigma >= 0, "at least 0")
-        check_parameter("minimum_size", self.minimum_size, self.minimum_size >= 0, "a whole number of at least 0")
+    scale: Annotated[
+        float,
+        Field(gt=0, description="τ (k in the original paper), larger for larger segments; for colours in 0 to 255"),
+    ] = 100.0
+    sigma: Annotated[
+        float, Field(ge=0, le=100, description="standard deviation of the Gaussian smoothing before, in pixels")
+    ] = 0.8
+    minimum_size: Annotated[int, Field(ge=0, description="segments of fewer pixels are merged with a neighbour")] = 100
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: GraphBasedParameters) -> Segmentation:

@@ -1,28 +1,20 @@
 """Equal steps of brightness: a floor for what a segmentation without any model scores."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import check_parameter
+from dynseg.parameters import parameter_class
 
 
-@dataclass(frozen=True)
+@parameter_class
 class GreyStepsParameters:
-    """Parameters of steps of brightness.
+    """Parameters of steps of brightness."""
 
-    Attributes
-    ----------
-    steps : int
-        Number of equal steps from black to white, 1 to 256.
-    """
-
-    steps: int = 6
-
-    def __post_init__(self) -> None:
-        check_parameter("steps", self.steps, 1 <= self.steps <= 256, "a whole number from 1 to 256")
+    steps: Annotated[int, Field(ge=1, le=256, description="number of equal steps from black to white")] = 6
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: GreyStepsParameters) -> Segmentation:

@@ -5,16 +5,24 @@ takes their loss and their kinds of views, and the paper's network with one resp
 """
 
 import dataclasses
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dynseg.errors import UserError
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import TrainingParameters, check_parameter, reduced_size
+from dynseg.parameters import parameter_class
 from dynseg.training.cost import Cost, training_cost
+from dynseg.training.parameters import (
+    Iterations,
+    LearningRate,
+    NetworkParameters,
+    Scale,
+    TrainingParameters,
+    reduced_size,
+)
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -29,48 +37,28 @@ SLOWDOWN = 3.0
 SPECTRA = 3
 
 
-@dataclass(frozen=True)
-class IicParameters:
+@parameter_class
+class IicParameters(NetworkParameters):
     """Parameters of invariant information clustering.
 
-    Attributes
-    ----------
-    clusters : int
-        k. The paper tried 2 and 20.
-    displacement : int
-        T, the largest displacement between two pixels that should get the same cluster, in pixels of the image that
-        the network is trained on.
-    marginal_weight : float
-        λ, at least 1: larger values favour clusters of equal size.
-    components, channels : int
-        M and p of the paper's network.
-    iterations : int
-    learning_rate, momentum : float
-        Settings of stochastic gradient descent. This loss bears a larger rate than the paper's 0.1 and then needs fewer
-        iterations.
-    scale : float
-        Train on the image reduced by this factor, then apply the network once to the full-size image.
+    This loss bears a larger learning rate than the paper's 0.1 and then needs fewer iterations.
     """
 
-    clusters: int = 20
-    displacement: int = 10
-    marginal_weight: float = 1.0
-    components: int = 3
-    channels: int = 100
-    iterations: int = 100
-    learning_rate: float = 0.5
-    momentum: float = 0.9
-    scale: float = 0.25
-
-    def __post_init__(self) -> None:
-        for name in ("components", "channels", "iterations"):
-            check_parameter(name, getattr(self, name), getattr(self, name) >= 1, "a whole number of at least 1")
-        check_parameter("clusters", self.clusters, self.clusters >= 2, "a whole number of at least 2")
-        check_parameter("displacement", self.displacement, self.displacement >= 0, "a whole number of at least 0")
-        check_parameter("marginal_weight", self.marginal_weight, self.marginal_weight >= 1, "at least 1")
-        check_parameter("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
-        check_parameter("momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
-        check_parameter("scale", self.scale, 0 < self.scale <= 1, "above 0 and at most 1")
+    clusters: Annotated[int, Field(ge=2, description="k, the number of clusters; the paper tried 2 and 20")] = 20
+    displacement: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="T, the largest displacement between two pixels that should get the same cluster, in pixels of "
+            "the image that the network is trained on",
+        ),
+    ] = 10
+    marginal_weight: Annotated[
+        float, Field(ge=1, description="λ, the weight of the marginals: larger for clusters of equal size")
+    ] = 1.0
+    iterations: Iterations = 100
+    learning_rate: LearningRate = 0.5
+    scale: Scale = 0.25
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: IicParameters) -> Segmentation:

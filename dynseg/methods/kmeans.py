@@ -1,35 +1,41 @@
 """k-means on colours: the paper's simplest baseline. Every pixel is described by the RGB window around it."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import check_parameter
+from dynseg.parameters import parameter_class
 
 # Fitting on this many pixels reaches the same inertia as fitting on a whole BSD500 image, several times faster.
 FITTED_PIXELS = 40_000
 
 
-@dataclass(frozen=True)
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("an odd number from 1 to 99")
+    return value
+
+
+@parameter_class
 class KMeansParameters:
-    """Parameters of k-means.
+    """Parameters of k-means."""
 
-    Attributes
-    ----------
-    clusters : int
-        k. The paper's table has 17; it tried 2 to 20.
-    window : int
-        α, the odd side of the window in pixels. The paper tried 1, 3, 5 and 7 and doesn't say which its table has.
-    """
-
-    clusters: int = 17
-    window: int = 5
-
-    def __post_init__(self) -> None:
-        check_parameter("clusters", self.clusters, self.clusters >= 1, "a whole number of at least 1")
-        check_parameter("window", self.window, self.window >= 1 and self.window % 2 == 1, "an odd number of at least 1")
+    clusters: Annotated[
+        int, Field(ge=1, description="k, the number of clusters; the paper's table has 17, it tried 2 to 20")
+    ] = 17
+    window: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=99,
+            description="α, the odd side of the window in pixels; the paper tried 1, 3, 5 and 7 and doesn't say which "
+            "its table has",
+        ),
+        AfterValidator(_odd),
+    ] = 5
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: KMeansParameters) -> Segmentation:

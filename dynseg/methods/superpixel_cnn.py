@@ -1,41 +1,37 @@
 """CNN with superpixel refinement (Kanezaki 2018): the paper's network, with superpixels in place of the second loss."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import TrainingParameters, check_parameter
+from dynseg.parameters import parameter_class
 from dynseg.training.cost import training_cost
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.weighting import weight_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True)
+@parameter_class
 class SuperpixelCnnParameters(TrainingParameters):
-    """Parameters of the CNN with superpixels.
+    """Parameters of the CNN with superpixels."""
 
-    Attributes
-    ----------
-    superpixels : int
-        About how many superpixels the image at its own size is cut into. When the network is trained on a reduced
-        image there are fewer, so that a superpixel keeps its number of pixels.
-    compactness : float
-        Compactness of SLIC, above 0: larger values make squarer superpixels.
-    """
-
-    superpixels: int = 10_000
-    compactness: float = 100.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_parameter("superpixels", self.superpixels, self.superpixels >= 1, "a whole number of at least 1")
-        check_parameter("compactness", self.compactness, self.compactness > 0, "above 0")
+    superpixels: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="number of superpixels that SLIC aims at in an image at its own size; a reduced image has "
+            "fewer, of as many pixels",
+        ),
+    ] = 10_000
+    compactness: Annotated[
+        float, Field(gt=0, description="weight of distance against colour in SLIC: larger for squarer superpixels")
+    ] = 100.0
 
 
 def segment(image: NDArray[np.uint8], context: Context, parameters: SuperpixelCnnParameters) -> Segmentation:

@@ -1,6 +1,5 @@
 """The record of what made a folder of outputs, and which outputs count as done."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dynseg.errors import UserError
-from dynseg.io.files import written_aside
+from dynseg.io.files import sha256, written_aside
 from dynseg.own_images.outputs import RECORD
 from dynseg.own_images.plan import PlannedImage
 
@@ -103,7 +102,7 @@ def _fingerprint(source: Path, scribbles: Path | None) -> dict[str, Any]:
     except OSError:
         return {}
     # A file of scribbles that isn't there is complained of when its image's turn comes.
-    digest = hashlib.sha256(scribbles.read_bytes()).hexdigest() if scribbles and scribbles.is_file() else None
+    digest = sha256(scribbles) if scribbles and scribbles.is_file() else None
     return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "scribbles": digest}
 
 

@@ -1,7 +1,6 @@
 """Run a batch of a user's own images: record, loop, outputs."""
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from dynseg.api import DEFAULT_MAX_SIZE, apply_model, segment_with
 from dynseg.code_version import label_map_code
 from dynseg.errors import UserError
+from dynseg.io.files import sha256
 from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
 from dynseg.methods import find_method
 from dynseg.methods.cnn import CnnParameters
@@ -127,8 +127,7 @@ class ByModel:
             If it can't be read.
         """
         model = load_model(path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return cls(model, digest, device, max_size or model.max_size)
+        return cls(model, sha256(path), device, max_size or model.max_size)
 
     @property
     def parameters(self) -> CnnParameters:

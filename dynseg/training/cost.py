@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.training.memory import PROCESS_BYTES, estimate_memory
+from dynseg.training.parameters import TrainingParameters, reduced_size
 
 # A forward pass against an iteration.
 FORWARD_SHARE = 0.4

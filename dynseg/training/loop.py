@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynseg.errors import UserError
-from dynseg.parameters import TrainingParameters
 from dynseg.training.descent import GradientDescent
 from dynseg.training.fast.step import FastStep
 from dynseg.training.network import SegmentationNetwork
-from dynseg.training.precision import autocast_type, runs_fast
+from dynseg.training.parameters import TrainingParameters
+from dynseg.training.precision import autocast_type, in_layout_of, runs_fast
 from dynseg.training.step import Observation, PlainStep, Step
 
 # How often, in iterations, training checks whether to stop, by type of device: each check waits for a GPU.
@@ -122,10 +122,8 @@ def make_step(
     """
     if runs_fast(image, parameters):
         return FastStep(network, image, scribbles=scribbles)
-    if image.device.type == "cuda":
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     autocast = autocast_type(image.device, parameters.precision)
-    return PlainStep(network, image, autocast=autocast, scribbles=scribbles)
+    return PlainStep(in_layout_of(image.device, network), image, autocast=autocast, scribbles=scribbles)
 
 
 def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: Tensor) -> Tensor:

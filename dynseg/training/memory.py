@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 
 from dynseg.errors import UserError
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.sizes import Size, Sizes
 from dynseg.training.strip_sizes import ENLARGED_VALUES_PER_STRIP, TILE, TILES_PER_STRIP
 

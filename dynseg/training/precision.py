@@ -1,4 +1,4 @@
-"""Which implementation and which floating-point precision a network runs in."""
+"""Which implementation, memory layout and floating-point precision a network runs in."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from dynseg.parameters import TrainingParameters
+from dynseg.training.network import SegmentationNetwork
+from dynseg.training.parameters import TrainingParameters
 
 T = TypeVar("T")
 
@@ -16,6 +17,11 @@ def runs_fast(image: Tensor, parameters: TrainingParameters) -> bool:
     """Tell whether the strips of `dynseg.training.fast` work on an image (bands, H, W), and not plain PyTorch."""
     # PyTorch's batch norm refuses a single pixel.
     return image.device.type == "cpu" and (parameters.step == "fast" or image[0].numel() == 1)
+
+
+def in_layout_of(device: torch.device, network: SegmentationNetwork) -> SegmentationNetwork:
+    """Return a network with its weights in the memory layout that plain PyTorch is fastest with; it is changed."""
+    return network.to(memory_format=torch.channels_last) if device.type == "cuda" else network  # type: ignore[call-overload]
 
 
 def autocast_type(device: torch.device, precision: str) -> torch.dtype | None:

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from dynseg.parameters import TrainingParameters
 from dynseg.training.enlargement import enlarged_labels
 from dynseg.training.fast.forward import ForwardPass
 from dynseg.training.fast.strips import as_pixels, one_thread_per_operation
 from dynseg.training.network import SegmentationNetwork
-from dynseg.training.precision import autocast_type, runs_fast, tf32_allowed
+from dynseg.training.parameters import TrainingParameters
+from dynseg.training.precision import autocast_type, in_layout_of, runs_fast, tf32_allowed
 from dynseg.training.step import respond
 
 
@@ -41,6 +41,7 @@ def label_map(
     if runs_fast(image, parameters):
         return _fast_label_map(network, image, enlarged_size)
     with tf32_allowed(parameters.precision == "tf32"):
+        network = in_layout_of(image.device, network)
         response = respond(network, image[None], autocast_type(image.device, parameters.precision))[0]
     if enlarged_size is None:
         return response.argmax(dim=0)

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dynseg.parameters import TrainingParameters
 from dynseg.result import Segmentation
 from dynseg.training.images import image_array, reduce_image
 from dynseg.training.joint_step import JointStep
 from dynseg.training.loop import CHECK_EVERY, OnIteration, TrainingResult, make_step, train
 from dynseg.training.network import SegmentationNetwork, initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.precision import tf32_allowed
 from dynseg.training.prediction import label_map
 from dynseg.training.scribbles import reduce_scribbles

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dynseg.parameters import reduced_size
+from dynseg.training.parameters import reduced_size
 
 Size = tuple[int, int]
 """Height and width, in pixels."""

@@ -4,6 +4,8 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 """
 
 import copy
+import functools
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,28 +32,24 @@ from dynseg.workflow.methods import (
     swept_parameters,
 )
 from dynseg.workflow.resolved import Config
+from dynseg.workflow.schema import config_schema
 
 # Sections whose entries are named by the user: given anew on the command line, they replace the config file's.
 NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
 
 
+_PATHS = {"results", "resources", "archive", "annotations", "ids", "predictions"}
 _LARGEST_BITS = 63
+_UNKNOWN_KEY = ("additionalProperties", "unevaluatedProperties")
 
 
-def load_schema(path: str | Path) -> dict[str, Any]:
-    """Return the JSON schema that a YAML file holds."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-
-
-def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
+def resolve(config: Mapping[str, Any]) -> Config:
     """Return the configuration with every default filled in, checked.
 
     Parameters
     ----------
     config : mapping
         As read from YAML.
-    schema : mapping
-        `workflow/schemas/config.schema.yaml`.
 
     Raises
     ------
@@ -68,13 +66,14 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
             entry.setdefault("kind", dataset_id)
     if isinstance(datasets, dict):
         resolved.setdefault("panels", {dataset_id: {"dataset": dataset_id} for dataset_id in datasets})
-    errors = list(_Validator(schema).iter_errors(resolved))
+    errors = list(_Validator(config_schema()).iter_errors(resolved))
     if errors:
         # A key with a wrong value counts as unknown too, which says less.
         telling = [error for error in errors if error.validator != "unevaluatedProperties"]
         raise UserError(_sentence(best_match(telling or errors)))
     if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
         resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
+    _expand_homes(resolved)
     _check_folders(resolved)
     _check_methods(resolved)
     _check_published(resolved)
@@ -101,29 +100,65 @@ def _check_plain(value: Any, path: str) -> None:
         raise UserError(f"config: {path}: a number has more than {_LARGEST_BITS} bits: give a smaller one")
 
 
-def layer(config: Config, given: Mapping[str, Any]) -> Config:
-    """Return the merged configuration, with sections of named entries replaced by those given on the command line.
+def layer(config: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> Config:
+    """Return the configuration that parts make when each is laid over those before it.
 
-    Snakemake merges them entry by entry, so that another config file could add datasets and methods but never leave
-    any out. Figures of the config file go with the datasets or methods that they show.
+    A section of named entries (`NAMED_SECTIONS`) replaces the one before it whole; in every other section the keys
+    that a part leaves out keep their values. Snakemake itself merges entry by entry, so that another file could add
+    datasets and methods but never leave any out. The figures of the parts before go with the datasets or methods that
+    a part replaces.
 
     Parameters
     ----------
     config : mapping
-        The config file, merged with what the command line gives.
-    given : mapping
-        What the command line gives, by `--configfile` and `--config`.
+        The configuration as Snakemake merged it: of all parts, or a key of theirs where dynseg is a module with that
+        key's value as its config. Any other is returned as it is.
+    parts : sequence of mapping
+        Content of the config files in their order, then what `--config` gives.
     """
-    layered = dict(config)
-    for section in NAMED_SECTIONS:
-        if section in given:
-            layered[section] = given[section]
-    if "datasets" in given or "methods" in given:
-        for section in set(FIGURE_SECTIONS) - set(given):
-            layered.pop(section, None)
-    if "methods" in given and "figure_methods" not in given:
-        layered.pop("figure_methods", None)
+    merged: Config = functools.reduce(_merged, parts, {})
+    if merged == config:
+        return _in_order(_layered(parts), config)
+    for key, value in merged.items():
+        if value == config:
+            return _in_order(_layered([part[key] for part in parts if isinstance(part.get(key), Mapping)]), config)
+    return dict(config)
+
+
+def _layered(parts: Iterable[Mapping[str, Any]]) -> Config:
+    layered: Config = {}
+    for part in parts:
+        replaced = {section for section in NAMED_SECTIONS if section in part}
+        if replaced & {"datasets", "methods"}:
+            replaced |= set(FIGURE_SECTIONS)
+        if "methods" in replaced:
+            replaced.add("figure_methods")
+        layered = _merged({name: value for name, value in layered.items() if name not in replaced}, part)
     return layered
+
+
+def _merged(config: Any, part: Mapping[str, Any]) -> Any:
+    """Return a configuration with a part laid over it, as Snakemake does it."""
+    for key, value in part.items():
+        config = dict(config) if isinstance(config, Mapping) else {}
+        config[key] = _merged(config.get(key, {}), value) if isinstance(value, Mapping) else value
+    return config
+
+
+def _in_order(layered: Config, config: Mapping[str, Any]) -> Config:
+    """Return a layered configuration in the order that Snakemake gives it."""
+    return {name: layered[name] if name in NAMED_SECTIONS else config[name] for name in config if name in layered}
+
+
+def _expand_homes(config: Config) -> None:
+    """Replace "~" at the start of paths by the user's home, as a shell would."""
+    tuning = config["tuning"]
+    entries = [config, tuning["dataset"], *tuning["grids"].values()]
+    entries += [entry for section in ("datasets", "methods", "figure_methods") for entry in config[section].values()]
+    for entry in entries:
+        for key in _PATHS & entry.keys():
+            if isinstance(entry[key], str):
+                entry[key] = os.path.expanduser(entry[key])
 
 
 def _check_folders(config: Config) -> None:
@@ -299,10 +334,37 @@ def _check_methods_train_with_a_scheme(config: Config, key: str, methods: Sequen
 
 
 def _sentence(error: ValidationError) -> str:
-    key = "/".join(str(part) for part in error.absolute_path)
-    expected = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
+    key = "/".join(str(part) for part in error.absolute_path) or "top level"
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    number = _number(error.instance)
+    if number and Draft202012Validator(schema).is_valid(yaml.safe_load(number)):
+        return (
+            f"config: {key}: {error.instance!r} is text, where a number is expected: write {number} without "
+            "quotes (in a file where it stands in a list or mapping, since --config makes text of those)"
+        )
+    if error.validator in _UNKNOWN_KEY and isinstance(error.instance, Mapping):
+        unknown = next(name for name in error.instance if repr(name) in error.message)
+        return f"config: {key}: there is no key {unknown!r} here: see config/README.md"
+    expected = schema.get("description", "")
     message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
-    return f"config: {key or 'top level'}: {message}{f' ({expected})' if expected else ''}: see config/README.md"
+    return f"config: {key}: {message}{f' ({expected})' if expected else ''}: see config/README.md"
+
+
+def _number(value: Any) -> str | None:
+    """Return the number that a text stands for as YAML writes it; None if it stands for none.
+
+    YAML takes a number with an exponent for text where it has no decimal point.
+    """
+    if not isinstance(value, str):
+        return None
+    for kind in (int, float):
+        try:
+            number = kind(value)
+        except ValueError:
+            continue
+        text = repr(number)
+        return (text if "." in text else text.replace("e", ".0e")) if math.isfinite(number) else None
+    return None
 
 
 def _fill_defaults(

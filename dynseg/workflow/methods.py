@@ -12,7 +12,8 @@ from typing import Any
 from dynseg.code_version import label_map_code
 from dynseg.errors import UserError
 from dynseg.methods import Method, find_method
-from dynseg.parameters import TrainingParameters, make_parameters, settings_of
+from dynseg.parameters import make_parameters, settings_of
+from dynseg.training.parameters import TrainingParameters
 from dynseg.workflow.contents import files_digest
 from dynseg.workflow.cost import Size, choose_images_per_job
 from dynseg.workflow.resolved import Config

@@ -23,6 +23,7 @@ from PIL import Image
 from scipy.io import savemat
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
@@ -294,7 +295,6 @@ NASTY: tuple[Any, ...] = (
     {None: None},
     b"bytes",
 )
-SCHEMA = configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
 
 
 def make_config(rng: random.Random) -> bytes:
@@ -311,7 +311,10 @@ def read_config(content: bytes, folder: Path) -> None:
     # Snakemake decodes the file by itself, and other bytes than text are no YAML.
     file.write_text(content.decode("utf-8", "replace"), encoding="utf-8")
     given = load_configfile(file)
-    config = configuration.resolve(configuration.layer({**SMALLEST, **given}, given), SCHEMA)
+    merged: dict = {}
+    for part in (SMALLEST, given):
+        update_config(merged, part)
+    config = configuration.resolve(configuration.layer(merged, (SMALLEST, given)))
     for method in methods.every_method(config):
         methods.method_settings(config, method)
         methods.method_seeds(config, method)

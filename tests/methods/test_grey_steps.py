@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.datasets.reading import find_image
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_segments

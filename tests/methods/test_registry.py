@@ -7,7 +7,7 @@ import pytest
 
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, Context, find_method, method_names
-from dynseg.parameters import make_parameters
+from dynseg.parameters import make_parameters, parameter_schema
 
 TRAINING = {"components": 1, "channels": 6, "iterations": 3}
 # Settings that make every method quick.
@@ -23,11 +23,14 @@ QUICK = {
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_parameters_are_a_frozen_dataclass_of_plain_values(name):
+def test_parameters_are_frozen_plain_values_each_with_a_description(name):
     parameters = find_method(name).parameters
+    described = parameter_schema(parameters)["properties"]
     assert is_dataclass(parameters)
     assert parameters.__dataclass_params__.frozen
-    assert {field.type for field in fields(parameters)} <= {int, float, str, bool}
+    assert list(described) == [field.name for field in fields(parameters)]
+    assert {entry["type"] for entry in described.values()} <= {"integer", "number", "string", "boolean"}
+    assert all(entry["description"] for entry in described.values())
 
 
 @pytest.mark.parametrize("name", sorted(set(MODULES) - {"external"}))

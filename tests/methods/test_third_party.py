@@ -1,6 +1,8 @@
 """The worked example of docs/methods.md, installed as pip would install it and run through the registry."""
 
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -71,6 +73,69 @@ def test_the_pages_configuration_names_methods_and_parameters_that_exist(install
 def test_the_page_lists_the_builtin_methods():
     listed = re.findall(r"^\| `(\w+)` \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(listed) == sorted(MODULES)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "import numpy as np",
+            "import nunpy as np",
+            r"can't be loaded \(ModuleNotFoundError: No module named 'nunpy'\)",
+        ),
+        ("method = Method", "raise OSError('two\\nlines')\nmethod = Method", r"can't be loaded \(OSError: two lines\)"),
+        ("method = Method", "methode = Method", "can't be loaded .*AttributeError"),
+        ("method = Method(GreyLevelsParameters, segment", "method = dict(a=3", "isn't a Method"),
+        ("@parameter_class", "@__import__('dataclasses').dataclass(frozen=True)", "a parameter_class"),
+    ],
+)
+def test_a_broken_package_is_one_sentence_that_names_it(installed, tmp_path, old, new, message):
+    module = tmp_path / "dynseg_grey_levels.py"
+    text = module.read_text(encoding="utf-8")
+    assert old in text
+    module.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(
+        UserError, match=f"'grey_levels' of the package dynseg-grey-levels .*{message}.*: rep"
+    ) as caught:
+        find_method("grey_levels")
+    assert "\n" not in str(caught.value)
+
+
+def label_map_code(folder):
+    """The digest of the method's code that a new process takes."""
+    code = "from dynseg import code_version, methods\n"
+    code += "print(code_version.label_map_code(methods.find_method('grey_levels')))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return result.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "reruns"),
+    [
+        ("dynseg_grey_levels.py", "image.mean(axis=2)", "image.max(axis=2)", True),
+        ("dynseg_grey_levels.py", '"""Cut', '"""Slice', False),
+        ("dynseg_grey_levels-1.0.dist-info/METADATA", "Version: 1.0", "Version: 1.1", True),
+    ],
+)
+def test_a_changed_package_reruns_what_it_made(installed, tmp_path, file, old, new, reruns):
+    (path,) = tmp_path.glob(file)
+    before = label_map_code(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert (label_map_code(tmp_path) != before) == reruns
+
+
+def test_a_module_beside_that_of_the_method_counts_too_even_where_it_cant_be_parsed(installed, tmp_path):
+    package = tmp_path / "dynseg_grey_levels"
+    package.mkdir()
+    (tmp_path / "dynseg_grey_levels.py").rename(package / "__init__.py")
+    codes = [label_map_code(tmp_path)]
+    for text in ("LEVELS = 3\n", "LEVELS = 4\n", "{{ template }", "{{ another }"):
+        (package / "helper.py").write_text(text, encoding="utf-8")
+        codes.append(label_map_code(tmp_path))
+    assert len(set(codes)) == len(codes)
 
 
 def test_without_the_package_there_is_no_such_method():

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from dynseg.errors import UserError
-from dynseg.parameters import TrainingParameters
 from dynseg.training.loop import make_step, train
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.step import Observation, PlainStep
 from dynseg.training.weighting import weight_of
 

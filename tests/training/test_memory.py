@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from dynseg.api import user_parameters
-from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.training import memory
 from dynseg.training.memory import (
     PROCESS_BYTES,
@@ -18,12 +17,13 @@ from dynseg.training.memory import (
     is_out_of_memory,
     memory_needed,
 )
+from dynseg.training.parameters import TrainingParameters, reduced_size
 
 MEASURE = """
 import sys
 import numpy as np
 import torch
-from dynseg.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.images import image_tensor
 from dynseg.training.run import train_and_apply
 from dynseg.training.weighting import weight_of

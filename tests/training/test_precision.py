@@ -2,8 +2,8 @@
 
 import torch
 
-from dynseg.parameters import TrainingParameters
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.precision import tf32_allowed
 from dynseg.training.run import train_and_apply
 from dynseg.training.weighting import weight_of

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynseg.parameters import TrainingParameters
 from dynseg.training.descent import GradientDescent
 from dynseg.training.fast.step import FastStep
 from dynseg.training.network import SegmentationNetwork, initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.prediction import label_map
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynseg.parameters import TrainingParameters
 from dynseg.result import Segmentation
 from dynseg.training.images import image_tensor
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.prediction import label_map
 from dynseg.training.run import train_and_apply, train_network
 from dynseg.training.sizes import Sizes

@@ -9,15 +9,20 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from snakemake.utils import update_config
 
+from dynseg.datasets import find_kind, kind_names
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, find_method
-from dynseg.parameters import TrainingParameters
-from dynseg.workflow import configuration, datasets, figures, methods
+from dynseg.parameters import make_parameters, parameter_schema
+from dynseg.workflow import configuration, datasets, figures, methods, schema
 from dynseg.workflow.layout import ID_PATTERN
 
 REPOSITORY = Path(__file__).parents[2]
-SCHEMA = configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
+SCHEMA = schema.config_schema()
 SMALLEST: dict[str, Any] = {"datasets": {"mosaic": {}}, "methods": {"fsf-15": {"scheme": "fsf", "mu": 15}}}
 
 
@@ -31,15 +36,27 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return config
 
 
+def merge(*parts: dict[str, Any]) -> dict[str, Any]:
+    """What Snakemake makes of config files."""
+    merged: dict[str, Any] = {}
+    for part in parts:
+        update_config(merged, part)
+    return merged
+
+
+def layered(*parts: dict[str, Any]) -> dict[str, Any]:
+    return configuration.layer(merge(*parts), parts)
+
+
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_configs_of_the_repository_are_valid(path: Path) -> None:
     base = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
     given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    configuration.resolve(configuration.layer({**base, **given}, given), SCHEMA)
+    configuration.resolve(layered(base, given))
 
 
 def test_everything_has_a_default() -> None:
-    config = configuration.resolve(SMALLEST, SCHEMA)
+    config = configuration.resolve(SMALLEST)
     assert config["seeds"] == [0]
     assert config["datasets"]["mosaic"]["kind"] == "mosaic"
     assert config["panels"] == {
@@ -58,21 +75,21 @@ def test_everything_has_a_default() -> None:
 
 def test_resolving_leaves_the_given_configuration_alone() -> None:
     before = copy.deepcopy(SMALLEST)
-    configuration.resolve(SMALLEST, SCHEMA)
+    configuration.resolve(SMALLEST)
     assert before == SMALLEST
 
 
 def test_a_method_overrides_the_training_section() -> None:
     config = changed("training/iterations", 50)
     config["methods"]["long"] = {"scheme": "fsf", "mu": 15, "iterations": 90}
-    resolved = configuration.resolve(config, SCHEMA)
+    resolved = configuration.resolve(config)
     assert "iterations=50" in methods.method_settings(resolved, "fsf-15")
     assert "iterations=90" in methods.method_settings(resolved, "long")
 
 
 def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
-    whole = configuration.resolve(changed("methods/fsf-15/mu", 5), SCHEMA)
-    decimal = configuration.resolve(changed("methods/fsf-15/mu", 5.0), SCHEMA)
+    whole = configuration.resolve(changed("methods/fsf-15/mu", 5))
+    decimal = configuration.resolve(changed("methods/fsf-15/mu", 5.0))
     assert methods.method_settings(whole, "fsf-15") == methods.method_settings(decimal, "fsf-15")
 
 
@@ -91,11 +108,11 @@ def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
         ("methods/a b", {"scheme": "fsf", "mu": 1}, "a b"),
         ("training/momentum", 1.5, "training/momentum"),
         ("training/iterations", 2.5, "training/iterations"),
-        ("trainin", {}, "trainin"),
+        ("trainin", {}, "config: top level: there is no key 'trainin' here: see"),
         ("device", "gpu", "device.*auto.*cpu.*cuda"),
         ("seeds", [], "seeds"),
         ("seeds", [1, 1], "seeds"),
-        ("datasets/mosaic/split", "test", "datasets/mosaic.*split"),
+        ("datasets/mosaic/split", "test", "config: datasets/mosaic: there is no key 'split' here: see"),
         ("datasets/bsd500", {"split": "tset"}, "datasets/bsd500/split.*train.*val.*test"),
         ("datasets/mine", {"kind": "folder"}, "datasets/mine.*archive"),
         ("datasets/mine", {"kind": "folder", "archive": "nowhere/at all"}, "datasets/mine/archive.*nowhere/at all"),
@@ -138,7 +155,7 @@ def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
 )
 def test_what_is_wrong_is_said_in_one_sentence(path: str, value: Any, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        configuration.resolve(changed(path, value), SCHEMA)
+        configuration.resolve(changed(path, value))
     assert "\n" not in str(caught.value)
 
 
@@ -151,12 +168,12 @@ def test_published_scores_are_of_any_dataset_of_the_paper_and_bits_of_any_number
         "voc2012": 0.1,
         "bsd500_all": 0.3,
     }
-    resolved = configuration.resolve(changed("methods/fsf-15/published", given), SCHEMA)
+    resolved = configuration.resolve(changed("methods/fsf-15/published", given))
     assert "fsf-15:mosaic_voi=1.7" in methods.published_scores(resolved)
 
 
 def test_an_address_is_an_archive_of_what_is_downloaded() -> None:
-    resolved = configuration.resolve(changed("datasets/bsd500", {"archive": "https://a.b/c.tgz"}), SCHEMA)
+    resolved = configuration.resolve(changed("datasets/bsd500", {"archive": "https://a.b/c.tgz"}))
     assert datasets.dataset_archive(resolved, "bsd500") == "resources/bsd500.archive"
     assert datasets.sources_contents(resolved["datasets"]["bsd500"]) == datasets.sources_contents({})
 
@@ -165,7 +182,7 @@ def test_a_file_of_predictions_that_changes_is_another(tmp_path: Path) -> None:
     predictions = tmp_path / "all.h5"
     predictions.write_bytes(b"1")
     entry = {"method": "external", "predictions": str(predictions)}
-    config = configuration.resolve(changed("methods/other", entry), SCHEMA)
+    config = configuration.resolve(changed("methods/other", entry))
     before = methods.predictions_contents(config, "other")
     assert before == methods.predictions_contents(config, "other")
     predictions.write_bytes(b"22")
@@ -193,7 +210,7 @@ def test_a_file_in_a_linked_folder_counts(tmp_path: Path) -> None:
 
 def test_points_of_a_grid_have_ids_of_their_own_and_values_without_loss() -> None:
     values = [0.00001, 0.5, 15, 1000000, 1000001, 1e6 + 0.5]
-    config = configuration.resolve(changed("tuning/grids/g", {"scheme": "fsf", "mu": values}), SCHEMA)
+    config = configuration.resolve(changed("tuning/grids/g", {"scheme": "fsf", "mu": values}))
     ids = [point_id for point_id, _ in methods.grid(config, "g")]
     expected = ["0.00001", "0.5", "15", "1000000", "1000001", "1000000.5"]
     assert ids == [f"tune.g.mu{text}" for text in expected]
@@ -204,49 +221,124 @@ def test_points_of_a_grid_have_ids_of_their_own_and_values_without_loss() -> Non
 @pytest.mark.parametrize("config", [None, [], 3, "text", {}, {"datasets": None, "methods": 3}, {1: 2}])
 def test_what_is_no_configuration_at_all_is_said_too(config: Any) -> None:
     with pytest.raises(UserError):
-        configuration.resolve(config, SCHEMA)
+        configuration.resolve(config)
 
 
-def test_named_sections_of_the_command_line_replace_those_of_the_file() -> None:
+BASE: dict[str, Any] = {
+    **SMALLEST,
+    "training": {"momentum": 0.5},
+    "panels": {"p": {"dataset": "mosaic"}},
+    "figure_methods": {"scf-25": {"scheme": "scf", "mu": 25}},
+}
+
+
+def test_named_sections_of_a_file_replace_those_of_the_file_before() -> None:
     given = {"methods": {"scf-50": {"scheme": "scf", "mu": 50}}, "training": {"iterations": 7}}
-    base = {**copy.deepcopy(SMALLEST), "training": {"momentum": 0.5}, "panels": {"p": {"dataset": "mosaic"}}}
-    merged = {
-        **base,
-        "methods": {**base["methods"], **given["methods"]},
-        "training": {"momentum": 0.5, "iterations": 7},
-    }
-    layered = configuration.layer(merged, given)
-    assert list(layered["methods"]) == ["scf-50"]
-    assert layered["datasets"] == SMALLEST["datasets"]
-    assert layered["training"] == {"momentum": 0.5, "iterations": 7}
-    assert "panels" not in layered
+    config = layered(BASE, given)
+    assert list(config["methods"]) == ["scf-50"]
+    assert config["datasets"] == SMALLEST["datasets"]
+    assert config["training"] == {"momentum": 0.5, "iterations": 7}
+    assert "panels" not in config
+    assert "figure_methods" not in config
 
 
-def test_the_schema_and_the_code_have_the_same_training_defaults() -> None:
-    properties = SCHEMA["properties"]["training"]["properties"]
-    fields = {field.name: field.default for field in dataclasses.fields(TrainingParameters)}
-    assert {name: entry["default"] for name, entry in properties.items()} == fields
+def test_no_file_leaks_values_into_an_entry_of_the_next() -> None:
+    first = {"methods": {"graph": {"method": "graph_based", "scale": 50}, "k": {"method": "kmeans"}}}
+    second = {"methods": {"graph": {"method": "graph_based"}}, "datasets": {"photographs": {}}}
+    config = layered(BASE, first, second, {"training": {"iterations": 5}})
+    assert config["methods"] == {"graph": {"method": "graph_based"}}
+    assert config["datasets"] == {"photographs": {}}
+    assert config["training"] == {"momentum": 0.5, "iterations": 5}
+
+
+def test_a_figure_stays_where_the_file_that_replaces_its_methods_names_it() -> None:
+    panels = {"q": {"dataset": "mosaic"}}
+    methods = {"scf-50": {"scheme": "scf", "mu": 50}}
+    assert layered(BASE, {"methods": methods, "panels": panels})["panels"] == panels
+    assert "panels" not in layered(BASE, {"panels": panels}, {"methods": methods})
+
+
+def test_a_module_is_layered_where_its_config_is_a_key_of_the_files_or_all_of_them() -> None:
+    own, other = {"datasets": ["of", "others"], "dynseg": BASE}, {"dynseg": {"methods": {"k": {"method": "kmeans"}}}}
+    merged = merge(own, other)
+    assert configuration.layer(merged["dynseg"], [own, other]) == layered(BASE, other["dynseg"])
+    # What another program made of the files is none of them.
+    assert configuration.layer(SMALLEST, [own, other]) == SMALLEST
+
+
+sections = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.dictionaries(st.sampled_from("ab"), st.dictionaries(st.sampled_from("xy"), st.integers()) | st.none())
+        for name in ("methods", "datasets", "panels", "training")
+    },
+)
+
+
+@given(st.lists(sections, min_size=1, max_size=4))
+def test_of_a_named_section_the_last_file_that_has_it_says_all(parts: list[dict[str, Any]]) -> None:
+    config = layered(*parts)
+    assert {**config, **{name: parts[-1][name] for name in parts[-1] if name != "training"}} == config
+    assert config.get("training") == merge(*parts).get("training")
+    assert layered(*parts, {}) == config
+
+
+def test_the_files_that_follow_from_the_declared_keys_are_up_to_date() -> None:
+    for path, content in schema.generated_files(REPOSITORY).items():
+        assert path.read_text(encoding="utf-8") == content, f"{path.name}: run make schema"
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_schema_knows_the_parameters_of_every_method(name: str) -> None:
-    known: set[str] = set()
-    for part in SCHEMA["$defs"]["method"]["allOf"]:
-        condition = part["if"]["properties"]["method"]
-        if name in condition.get("enum", [condition.get("const")]):
-            known |= set(part["then"]["properties"])
-    assert known == {field.name for field in dataclasses.fields(find_method(name).parameters)}
+    entry = {field.name: [] for field in dataclasses.fields(find_method(name).parameters)}
+    errors = list(
+        Draft202012Validator(SCHEMA).iter_errors({"datasets": {}, "methods": {"m": {"method": name, **entry}}})
+    )
+    # No parameter is a list.
+    assert {error.absolute_path[-1] for error in errors} - {"datasets"} == set(entry)
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_schema_and_the_code_have_the_same_method_defaults(name: str) -> None:
-    fields = {field.name: field.default for field in dataclasses.fields(find_method(name).parameters)}
-    for part in SCHEMA["$defs"]["method"]["allOf"]:
-        if part["if"]["properties"]["method"] == {"const": name}:
-            defaults = {
-                key: entry["default"] for key, entry in part["then"]["properties"].items() if "default" in entry
-            }
-            assert defaults == {key: fields[key] for key in defaults}
+def test_an_entry_gets_the_defaults_of_its_method_but_not_those_of_the_training_section(name: str) -> None:
+    parameters = find_method(name).parameters
+    required = {"scheme": "fsf", "mu": 3} if name == "cnn" else {"predictions": "."} if name == "external" else {}
+    filled = configuration.resolve(changed("methods/m", {"method": name, "label": "m"} | required))
+    made = make_parameters(parameters, required)
+    for key, value in filled["methods"]["m"].items():
+        if key not in methods.ENTRY_KEYS:
+            assert value == getattr(made, key)
+
+
+SECTIONS = {
+    "Top level": ["Configuration"],
+    "`tuning`": ["Tuning"],
+    "`scoring`": ["Scoring"],
+    "`panels`": ["Panel", "Shown"],
+    "`sensitivity`": ["Sensitivity"],
+    "`dynamics`": ["Dynamics"],
+    "`scatter`": ["Scatter"],
+    "`datasets`": ["Dataset"],
+}
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_the_tables_of_the_documentation_have_the_keys_and_defaults_of_the_classes(heading: str) -> None:
+    text = (REPOSITORY / "config/README.md").read_text(encoding="utf-8")
+    section = re.split(r"^##+ ", text.partition(f"# {heading}\n")[2], flags=re.MULTILINE)[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in section.splitlines() if "| `" in row[:4]]
+    defaults = [(row[0].strip("`"), row[-2]) for row in rows]
+    declared: list[tuple[str, Any]] = []
+    sections = [getattr(schema, name) for name in SECTIONS[heading]]
+    if heading == "`datasets`":
+        sections += [find_kind(name).keys for name in kind_names()]
+    for section_class in sections:
+        declared += parameter_schema(section_class)["properties"].items()
+    assert {key for key, _ in defaults} - {"show"} == {key for key, _ in declared}
+    for key, entry in declared:
+        default = entry.get("default", [])
+        if not isinstance(default, dict) and default != []:
+            cells = [cell.partition(";")[0] for name, cell in defaults if name == key]
+            assert f"`{str(default).lower()}`" in cells
 
 
 def keys_of(schema: Any) -> set[str]:
@@ -278,15 +370,13 @@ def test_a_panel_cannot_show_an_image_that_is_not_there() -> None:
 
 def test_all_points_of_a_grid_have_the_batches_of_the_most_expensive_one() -> None:
     grid = {"scheme": "fsf", "mu": 15, "scale": 0.25, "iterations": [10, 1000]}
-    config = configuration.resolve(
-        {**SMALLEST, "images_per_job": "auto", "tuning": {"grids": {"length": grid}}}, SCHEMA
-    )
+    config = configuration.resolve({**SMALLEST, "images_per_job": "auto", "tuning": {"grids": {"length": grid}}})
     points = {f"tune.length.iterations{count}": count for count in (10, 1000)}
     chosen = {methods.images_per_job(config, point, [(321, 481)] * 17_000) for point in points}
     alone = changed("methods/fsf-15", {**grid, "iterations": 1000})
     assert chosen == {
         methods.images_per_job(
-            configuration.resolve({**alone, "images_per_job": "auto"}, SCHEMA), "fsf-15", [(321, 481)] * 17_000
+            configuration.resolve({**alone, "images_per_job": "auto"}), "fsf-15", [(321, 481)] * 17_000
         )
     }
     assert methods.images_per_job({**config, "images_per_job": 7}, "fsf-15", []) == 7
@@ -306,7 +396,7 @@ def test_void_of_a_folder_is_a_word_a_label_or_several(tmp_path: Path, void: obj
     given = changed("datasets/mine", {"kind": "folder", "archive": str(tmp_path), "void": void})
     if options is None:
         with pytest.raises(UserError, match="datasets/mine"):
-            configuration.resolve(given, SCHEMA)
+            configuration.resolve(given)
     else:
-        resolved = configuration.resolve(given, SCHEMA)
+        resolved = configuration.resolve(given)
         assert datasets.prepare_options(resolved["datasets"]["mine"])[:2] == options

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dynseg.methods import Method, find_method
 from dynseg.methods.iic import IicParameters
-from dynseg.parameters import TrainingParameters
 from dynseg.training.cost import iteration_gflop
+from dynseg.training.parameters import TrainingParameters
 from dynseg.workflow.cost import (
     FEWEST_JOBS,
     LONGEST_JOB_SECONDS,

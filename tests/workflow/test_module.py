@@ -52,6 +52,29 @@ def test_another_workflow_plans_its_own_targets_through_the_module(other: Path) 
     assert "dynseg_all" not in output
 
 
+@pytest.mark.parametrize("key", ["config", 'config["dynseg"]'])
+def test_config_files_are_laid_over_each_other_one_by_one_for_a_module_too(key: str, tmp_path: Path) -> None:
+    methods = {"graph": {"method": "graph_based"}}
+    files = [
+        {"datasets": {"first": {"kind": "mosaic"}, "both": {"kind": "mosaic", "sample": 1}}, "methods": methods},
+        {"datasets": {"both": {"kind": "mosaic"}}},
+    ]
+    for name, content in zip(("own.yaml", "over.yaml"), files, strict=True):
+        (tmp_path / name).write_text(yaml.safe_dump(content if key == "config" else {"dynseg": content}))
+    (tmp_path / "Snakefile").write_text(
+        f'configfile: "own.yaml"\nmodule dynseg:\n    snakefile: "{REPOSITORY}/workflow/Snakefile"\n    config: {key}\n'
+        "use rule * from dynseg\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "prepare", "--cores", "1", "--dry-run", "--printshellcmds"]
+    result = subprocess.run(
+        [*command, "--configfile", "over.yaml"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    output = result.stdout + result.stderr
+    assert "results/datasets/both/" in output
+    assert "results/datasets/first/" not in output
+    assert "--sample " not in output
+
+
 @pytest.mark.slow
 def test_another_workflow_gets_the_table_from_the_module(other: Path) -> None:
     snakemake(other)

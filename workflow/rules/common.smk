@@ -4,6 +4,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
@@ -41,19 +42,17 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 container: os.environ.get("DYNSEG_IMAGE", "dynseg.sif")
 
 
-# A module has the config that its `config:` gives; what the command line says is meant for the workflow around it.
-IS_MODULE = workflow.modifier.skip_configfile
+
+def config_parts():
+    """Return what config files and `--config` say, each by itself; Snakemake gives them merged."""
+    settings = workflow.config_settings
+    given = workflow.overwrite_configfiles
+    own = [] if settings.replace_workflow_config else workflow.configfiles[len(given) :]
+    return [*(load_configfile(file) for file in [*own, *given]), settings.config]
 
 
 try:
-    config = configuration.resolve(
-        configuration.layer(
-            config, {} if IS_MODULE else workflow.config_settings.overwrite_config
-        ),
-        configuration.load_schema(
-            workflow.source_path("../schemas/config.schema.yaml")
-        ),
-    )
+    config = configuration.resolve(configuration.layer(config, config_parts()))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
