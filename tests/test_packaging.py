@@ -74,7 +74,8 @@ def test_the_wheel_has_the_workflow_and_says_what_it_is(wheel: Path) -> None:
         (metadata_name,) = (name for name in names if name.endswith("METADATA"))
         metadata = message_from_bytes(archive.read(metadata_name))
     assert {f"dynseg/shipped/{part}" for part in WORKFLOW_PARTS} <= names
-    assert {f"dynseg/shipped/profiles/{path.name}/config.yaml" for path in (REPOSITORY / "profiles").iterdir()} <= names
+    profiles = {path.relative_to(REPOSITORY) for path in (REPOSITORY / "profiles").glob("*/*.yaml")}
+    assert {f"dynseg/shipped/{path.as_posix()}" for path in profiles} <= names
     assert not any(name.startswith("tests") or name.endswith(".pyc") for name in names)
     assert metadata["Version"] == dynseg.__version__
     assert {"Classifier", "Keywords", "Author", "Project-URL"} <= set(metadata.keys())

@@ -64,7 +64,7 @@ RESULTS = ResultsTree(config["results"])
 RESOURCES = ResourcesTree(config["resources"])
 JOBS = Jobs(
     config,
-    with_gpu=config["device"] == "cuda"
+    with_gpu=config["device"] in ("cuda", "mps")
     or (config["device"] == "auto" and gpu_is_visible()),
 )
 HAS_TABLE = bool(datasets.scored_datasets(config))
