@@ -2,10 +2,9 @@
 
 import os
 import posixpath
-import re
 import unicodedata
 import warnings
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,11 +16,11 @@ from dynseg.datasets import Kind, Option
 from dynseg.datasets.example import Example, unique_ids
 from dynseg.datasets.selection import Select
 from dynseg.errors import UserError
-from dynseg.io.annotations import numbered_segments
+from dynseg.io.annotations import group_annotators, numbered_segments
 from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
-from dynseg.io.images import IMAGE_SUFFIXES, read_label_image
-from dynseg.io.mat_files import read_mat_annotations
+from dynseg.io.images import IMAGE_SUFFIXES
+from dynseg.io.label_files import LABEL_SUFFIXES, read_label_maps
 from dynseg.parameters import Section, Text
 
 # Which labels aren't scored, by the words for them; "" is no word, and nothing is left out either.
@@ -29,8 +28,6 @@ VOID: dict[str, tuple[int, ...]] = {"": (), "segment": (), "ignore": (0,)}
 
 # PASCAL VOC's label for what belongs to nothing, which many tools have taken over.
 _USUAL_VOID = 255
-_ANNOTATION_SUFFIXES = frozenset({".png", ".mat"})
-_ANNOTATOR = re.compile(r"\.(\d+)$")
 # Where a PNG says that its pixels are indices into a palette.
 _PNG, _COLOUR_TYPE, _PALETTE = b"\x89PNG\r\n\x1a\n", 25, 3
 
@@ -51,9 +48,9 @@ def read_examples(
     select : callable
         Takes the ids of the images and returns the wanted ones.
     annotations : path, optional
-        A folder or an archive of label images (.png: palette indices, grey values or colours are the segments) or
-        MATLAB files (.mat, as in BSD500), each named as its picture; several annotators are `name.1.png`,
-        `name.2.png`. One that is named exactly as a picture belongs to that picture.
+        A folder or an archive of label images (.png, .tif: palette indices, grey values or colours are the segments),
+        MATLAB files (.mat, as in BSD500) or arrays (.npy), each named as its picture; several annotators are
+        `name.1.png`, `name.2.png`. One that is named exactly as a picture belongs to that picture.
     void : str, optional
         Labels that aren't scored, as numbers with commas between them; "segment": every label is a segment; "ignore":
         label 0 (black) isn't scored. By default every label is a segment, and a warning says so where a palette
@@ -86,7 +83,7 @@ def read_examples(
                 raise UserError(f"{source} has no annotation in {annotations}: add one or drop the image")
             maps = _label_maps(annotations, annotators[_stem(relative)])
             with_usual_void += not void and _has_usual_void(annotators[_stem(relative)], maps)
-            segments = numbered_segments(maps, f"{annotations}: {annotators[_stem(relative)][0][1]}", unscored)
+            segments = numbered_segments(maps, f"{annotations}: {annotators[_stem(relative)][0][0]}", unscored)
         suffix = posixpath.splitext(relative)[1].lower()
         yield Example(image_id(relative), source, suffix, member.read(), member.modified, segments)
     if with_usual_void:
@@ -109,8 +106,8 @@ def _unscored(void: str) -> tuple[int, ...]:
         ) from error
 
 
-def _has_usual_void(files: list[tuple[int, str, bytes]], maps: list[NDArray]) -> bool:
-    is_palette = any(content.startswith(_PNG) and content[_COLOUR_TYPE] == _PALETTE for _, _, content in files)
+def _has_usual_void(files: list[tuple[str, bytes]], maps: list[NDArray]) -> bool:
+    is_palette = any(content.startswith(_PNG) and content[_COLOUR_TYPE] == _PALETTE for _, content in files)
     return is_palette and any((labels == _USUAL_VOID).any() for labels in maps)
 
 
@@ -154,30 +151,17 @@ def _stem(name: str) -> str:
     return unicodedata.normalize("NFC", posixpath.splitext(name)[0])
 
 
-def _annotators(annotations: Path, images: set[str]) -> dict[str, list[tuple[int, str, bytes]]]:
+def _annotators(annotations: Path, images: set[str]) -> dict[str, list[tuple[str, bytes]]]:
     """Map the names of pictures, without extension, to their annotation files in the order of the annotators."""
-    names = _relative_names(annotations, "", _ANNOTATION_SUFFIXES)
-    numbered: dict[str, list[tuple[int, str, bytes]]] = defaultdict(list)
-    for member in iterate_members(annotations):
-        if member.name not in names:
-            continue
-        stem, number = _stem(names[member.name]), 0
-        if stem not in images and (match := _ANNOTATOR.search(stem)):
-            stem, number = stem[: match.start()], int(match[1])
-        if stem in images:
-            numbered[stem].append((number, member.name, member.read()))
-    return {stem: sorted(files) for stem, files in numbered.items()}
+    names = _relative_names(annotations, "", LABEL_SUFFIXES)
+    grouped = group_annotators(((_stem(relative), name) for name, relative in names.items()), images)
+    wanted = {name for stem in images & grouped.keys() for name in grouped[stem]}
+    contents = {member.name: member.read() for member in iterate_members(annotations) if member.name in wanted}
+    return {stem: [(name, contents[name]) for name in grouped[stem]] for stem in images & grouped.keys()}
 
 
-def _label_maps(annotations: Path, files: list[tuple[int, str, bytes]]) -> list[NDArray]:
-    maps: list[NDArray] = []
-    for _, name, content in files:
-        source = f"{annotations}: {name}"
-        if name.lower().endswith(".mat"):
-            maps.extend(read_mat_annotations(content, source))
-        else:
-            maps.append(read_label_image(content, source))
-    return maps
+def _label_maps(annotations: Path, files: list[tuple[str, bytes]]) -> list[NDArray]:
+    return [labels for name, content in files for labels in read_label_maps(content, f"{annotations}: {name}")]
 
 
 Labels = Annotated[list[int], Field(min_length=1, json_schema_extra={"uniqueItems": True})]

@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 from dynseg.errors import UserError
 from dynseg.io.images import read_label_image
 from dynseg.io.mat_files import is_mat, read_mat_annotations
-from dynseg.metrics.contingency import check_labels, count_labels
+from dynseg.metrics.contingency import check_labels
 
 LABEL_SUFFIXES = frozenset({".mat", ".npy", ".png", ".tif", ".tiff"})
-
-# A picture with more colours than 16 bits can number is no label map.
-MAX_LABELS = 65_535
 
 _NUMPY = b"\x93NUMPY"
 _LARGEST_WHOLE = 1 << 53
@@ -38,8 +35,7 @@ def read_label_maps(content: bytes, name: str) -> list[NDArray[np.integer]]:
     Raises
     ------
     UserError
-        If it can't be read, has negative or fractional labels, other than two dimensions (but for some of length 1), or
-        more than 65,535 labels in a picture.
+        If it can't be read, has negative or fractional labels, or other than two dimensions (but for some of length 1).
     """
     lower = name.lower()
     if content.startswith(_NUMPY) or (lower.endswith(".npy") and content[:1] != b"\x89"):
@@ -48,8 +44,6 @@ def read_label_maps(content: bytes, name: str) -> list[NDArray[np.integer]]:
         maps = list(read_mat_annotations(content, name))
     else:
         maps = [read_label_image(content, name)]
-        if count_labels(maps[0]) > MAX_LABELS:
-            raise UserError(f"{name} has more than {MAX_LABELS:,} colours: give a label map, not a photograph")
     return [as_label_map(labels, name) for labels in maps]
 
 

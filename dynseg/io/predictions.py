@@ -21,10 +21,16 @@ from dynseg.io.images import has_palette
 from dynseg.io.label_files import LABEL_SUFFIXES, as_label_map, read_label_maps
 from dynseg.io.mat73_files import read_matlab_array
 from dynseg.io.mat_files import read_mat_contour_map
+from dynseg.metrics.contingency import count_labels
 
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 PREDICTION_SUFFIXES = LABEL_SUFFIXES | HDF5_SUFFIXES
 ANNOTATION_SUFFIXES = LABEL_SUFFIXES
+
+# A picture with more colours than 16 bits can number is no label map.
+MAX_LABELS = 65_535
+
+_PICTURES = frozenset({".png", ".tif", ".tiff"})
 
 # Index of the border in masks of PASCAL VOC, which isn't scored.
 VOC_BORDER = 255
@@ -327,8 +333,12 @@ class _BorderWarning:
 
 
 def _read_label_maps(prediction: Prediction) -> list[NDArray[np.integer]]:
-    if prediction.file.suffix.lower() not in HDF5_SUFFIXES:
-        return read_label_maps(_content(prediction.file), str(prediction))
+    suffix = prediction.file.suffix.lower()
+    if suffix not in HDF5_SUFFIXES:
+        label_maps = read_label_maps(_content(prediction.file), str(prediction))
+        if suffix in _PICTURES and count_labels(label_maps[0]) > MAX_LABELS:
+            raise UserError(f"{prediction} has more than {MAX_LABELS:,} colours: give a label map, not a photograph")
+        return label_maps
     with opened_hdf5(prediction.file, "label maps", "give a whole one") as opened:
         image_id, _, name = prediction.name.partition("/")
         labels = member(opened[image_id], name, h5py.Dataset) if name else member(opened, image_id, h5py.Dataset)

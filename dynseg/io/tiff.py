@@ -5,7 +5,7 @@ import io
 import logging
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,10 +26,12 @@ _AXIS_NAMES = {"t": "time", "z": "depth", "page": "page"}
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = 0, 1, 2, 3
 _PILLOW_READS = frozenset({_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, 4, 5, 6, 8})
 _PHOTOMETRIC = {_PALETTE: "a palette", 4: "a mask", 5: "CMYK colours", 6: "YCbCr colours", 8: "CIELAB colours"}
+_CONTIGUOUS = 1
 _ASSOCIATED_ALPHA = 1
 _ALPHA = (_ASSOCIATED_ALPHA, 2)
 _DEFLATE = frozenset({8, 32946})
 _LOSSY = frozenset({6, 7, 33003, 33004, 33005, 34712, 34892, 34933, 50001})
+_LABELS_ALONE = "save the one with the labels alone"
 _GDAL_NODATA = 42113
 _ORIENTATION = 274
 
@@ -85,13 +87,15 @@ def read_tiff(
             return None
         if raw and any(page.compression in _LOSSY for page in file.pages[:1]):
             raise Refusal("is compressed with loss, which changes labels: save it without compression or with deflate")
+        if raw and len(series) > 1:
+            raise Refusal(f"has {len(file.pages)} pages of different kinds: {_LABELS_ALONE}")
         if len(series) > 1:
             series = [_page(file, plane)]
             note, plane = f"page {(plane or {}).get('page')} of {len(file.pages)}", None
         else:
             note = ""
         chosen = series[0]
-        index, said = _chosen_planes(chosen, channels, plane)
+        index, said = _chosen_planes(chosen, channels, plane, raw)
         page = chosen.keyframe
         if not (raw or channels or plane or note) and _is_plain(chosen):
             return None
@@ -139,12 +143,12 @@ def _is_plain(series: "TiffPageSeries") -> bool:
         and page.photometric in _PILLOW_READS
         and not plane_axes
         and page.samplesperpixel <= 4 + (page.photometric == 5)
-        and extra in ([], *([each] for each in _ALPHA))
+        and (not extra or (extra[0] in _ALPHA and len(extra) == 1 and page.planarconfig == _CONTIGUOUS))
     )
 
 
 def _chosen_planes(
-    series: "TiffPageSeries", channels: Sequence[int] | None, plane: Mapping[str, int] | None
+    series: "TiffPageSeries", channels: Sequence[int] | None, plane: Mapping[str, int] | None, raw: bool
 ) -> tuple[dict[int, int], str]:
     """Return the index along every axis that is neither of pixels nor of channels, and what that is in words."""
     long = {place: axis for place, axis in enumerate(series.axes) if series.shape[place] > 1}
@@ -159,7 +163,9 @@ def _chosen_planes(
     for place, name in names.items():
         length = series.shape[place]
         if name not in wanted:
-            raise Refusal(_ask(names, series, bool(pages) and not has_channels))
+            counts = ", ".join(f"{series.shape[place]} along {_in_words(name)}" for place, name in names.items())
+            advice = _LABELS_ALONE if raw else _how_to_choose(names.values(), bool(pages) and not has_channels)
+            raise Refusal(f"has several planes ({counts}): {advice}")
         number = wanted.pop(name)
         if not 1 <= number <= length:
             raise Refusal(f"has no plane {number} along {_in_words(name)}: choose one from 1 to {length}")
@@ -170,11 +176,10 @@ def _chosen_planes(
     return index, ", ".join(said)
 
 
-def _ask(names: Mapping[int, str], series: "TiffPageSeries", may_be_channels: bool) -> str:
-    counts = ", ".join(f"{series.shape[place]} along {_in_words(name)}" for place, name in names.items())
-    example = ",".join(f"{name}=1" for name in names.values())
+def _how_to_choose(names: Collection[str], may_be_channels: bool) -> str:
+    example = ",".join(f"{name}=1" for name in names)
     channels = " or take pages as channels with --channels 1,2" if may_be_channels and len(names) == 1 else ""
-    return f"has several planes ({counts}): choose one with --plane {example}{channels}"
+    return f"choose one with --plane {example}{channels}"
 
 
 def _in_words(axis: str) -> str:
@@ -259,7 +264,8 @@ def _planes(
     is_colour = values.shape[2] == samples and samples - len(extra) in (1, 3)
     alpha = next((samples - len(extra) + place for place, kind in enumerate(extra) if kind in _ALPHA), None)
     opacity = None
-    if raw or channels or not is_colour:
+    # Writers take four planes for colours with alpha, whatever they are.
+    if raw or channels or not is_colour or page.planarconfig != _CONTIGUOUS:
         alpha = None
     if not raw:
         values = _turned(values, page)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from archive_builders import bsd_mat, folder, label_png, picture, tgz
 from PIL import Image
 
@@ -30,6 +31,18 @@ ODD_NAMES = [
 def png(image: np.ndarray) -> bytes:
     content = io.BytesIO()
     Image.fromarray(image).save(content, "PNG")
+    return content.getvalue()
+
+
+def tiff(labels: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    tifffile.imwrite(content, labels)
+    return content.getvalue()
+
+
+def npy(labels: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, labels)
     return content.getvalue()
 
 
@@ -80,8 +93,10 @@ def test_archive_is_read_below_the_folders_that_all_share(tmp_path: Path) -> Non
         {"a.png": png(LABELS.astype(np.uint16) * 300)},
         {"a.png": png(np.dstack([LABELS, 0 * LABELS, LABELS]))},
         {"a.mat": bsd_mat(LABELS)},
+        {"a.tif": tiff(LABELS.astype(np.uint16))},
+        {"a.npy": npy(LABELS[np.newaxis].astype(np.float32))},
     ],
-    ids=["palette", "grey", "16 bits", "colours", "mat"],
+    ids=["palette", "grey", "16 bits", "colours", "mat", "tif", "npy"],
 )
 def test_kinds_of_annotation(tmp_path: Path, annotation: dict[str, bytes]) -> None:
     source = folder(tmp_path / "in", {"sub/a.jpg": picture()})

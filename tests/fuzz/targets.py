@@ -7,16 +7,18 @@ import io
 import lzma
 import random
 import shutil
+import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import tifffile
 import yaml
 from mutations import Target, mended_png, mended_tar, mutated, mutated_value
 from PIL import Image
@@ -28,6 +30,7 @@ from snakemake.utils import update_config
 from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_annotated_ids, read_segments, store_annotations
+from dynseg.io.images import read_label_image, read_picture
 from dynseg.io.label_maps import read_history, read_image_ids, read_labels, write_label_maps
 from dynseg.io.mat_files import read_mat_annotations, read_mat_contour_map, read_mat_label_map_series
 from dynseg.io.predictions import list_predictions, read_prediction
@@ -225,6 +228,51 @@ def read_label_map(content: bytes, folder: Path) -> None:
         file.unlink()
 
 
+# Pictures
+
+
+def tiff(values: np.ndarray, **options: Any) -> bytes:
+    content = io.BytesIO()
+    tifffile.imwrite(content, values, **options)
+    return content.getvalue()
+
+
+def sixteen_bit_png(colour_type: int, channels: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = LABELS.shape
+    lines = b"".join(bytes([row % 5, *range(width * channels * 2)]) for row in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(kind, data) for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    )
+
+
+PICTURES = [
+    *(sixteen_bit_png(colour_type, channels) for colour_type, channels in ((2, 3), (4, 2), (6, 4))),
+    b"P5 7 5 4095\n" + LABELS.astype(">u2").tobytes(),
+    tiff(LABELS),
+    tiff(LABELS.astype(np.float32), compression="zlib", predictor=False),
+    tiff(np.stack([LABELS] * 3), imagej=True, metadata={"axes": "CYX"}),
+    tiff(np.stack([LABELS] * 2), ome=True, metadata={"axes": "ZYX"}),
+    tiff(np.dstack([LABELS] * 4), photometric="rgb", tile=(16, 16), compression="zlib"),
+    tiff(LABELS.astype(np.int16), extratags=[(42113, "s", 0, "3", True), (274, "H", 1, 6, True)]),
+    tiff(np.dstack([LABELS.astype(np.uint8)] * 2), photometric="minisblack", planarconfig="contig"),
+]
+
+
+def make_picture(rng: random.Random) -> bytes:
+    content = mutated(rng.choice(PICTURES), rng)
+    return mended_png(content) if content.startswith(b"\x89PNG") and rng.random() < 0.8 else content
+
+
+def read_a_picture(content: bytes, folder: Path) -> None:
+    for read in (read_picture, partial(read_picture, channels=(2, 1), plane={"z": 1}), read_label_image):
+        with contextlib.suppress(UserError):
+            read(content, "some.tif")
+
+
 # Configurations
 
 SMALL: dict[str, Any] = {
@@ -342,6 +390,7 @@ def read_config(content: bytes, folder: Path) -> None:
 TARGETS = {
     "config": Target(make_config, read_config, (UserError, WorkflowError)),
     "mat": Target(make_mat, read_mat),
+    "pictures": Target(make_picture, read_a_picture),
     "label_maps": Target(make_label_map, read_label_map),
     "archive": Target(make_archive, read_archive),
 }

@@ -234,6 +234,13 @@ PICTURES: list[tuple[str, str, Make, str, Callable[[Picture], None] | None]] = [
         bands(GREY, 255 - GREY),
     ),
     (
+        "TIFF, four planes that the writer took for colours with alpha",
+        "a.tif",
+        tiff(np.stack([*STACK, GREY]), photometric="rgb", planarconfig="separate"),
+        "all channels",
+        bands(*STACK, GREY),
+    ),
+    (
         "stack along depth",
         "a.tif",
         DEPTH,
@@ -323,6 +330,7 @@ LABEL_MAPS: list[tuple[str, str, Make, str]] = [
     ),
     ("colours that were scaled smoothly", "a.png", smoothed, "has regions with soft edges"),
     ("mask of a soft brush", "a.png", soft_brush(np.array([0, 255])), "has regions with soft edges"),
+    ("negative labels", "a.tif", tiff(LABELS.astype(np.int16) - 1), "holds the negative label -1"),
     ("fractions", "a.tif", tiff((LABELS / 12).astype(np.float32)), "has values that aren't whole numbers"),
     ("a photograph", "a.png", pillow(RNG.integers(0, 256, (300, 300, 3), np.uint8), "PNG"), "not a photograph"),
     (

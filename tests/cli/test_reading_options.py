@@ -1,0 +1,91 @@
+"""`--channels`, `--range` and `--plane`, through `dynseg segment` and `dynseg fit`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner
+from PIL import Image
+
+from dynseg.cli import main_group
+from dynseg.errors import UserError
+from dynseg.io.images import parse_channels, parse_plane, read_image
+from dynseg.io.label_maps import read_attributes
+from dynseg.io.value_range import parse_value_range
+
+CELLS = np.where(np.mgrid[:24, :32][1] < 16, 100, 900).astype(np.uint16)
+CELLS += np.random.default_rng(0).integers(0, 30, CELLS.shape, np.uint16)
+EMPTY = np.full_like(CELLS, 3)
+
+
+def run(*arguments: object) -> str:
+    quick = ("--iterations", 5, "--threads", 1, "--device", "cpu")
+    result = CliRunner().invoke(main_group, [str(each) for each in (*arguments, *quick)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def segmented(folder: Path, *options: object) -> np.ndarray:
+    run("segment", folder / "a.tif", "-o", folder / "out", "--format", "npy", *options)
+    return np.load(folder / "out" / "a.npy")
+
+
+def test_the_order_of_channels_in_a_file_does_not_matter_if_they_are_picked(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([EMPTY, CELLS]), imagej=True, metadata={"axes": "CYX"})
+    second = segmented(tmp_path, "--channels", "2")
+    tifffile.imwrite(tmp_path / "a.tif", CELLS)
+    np.testing.assert_array_equal(segmented(tmp_path), second)
+
+
+def test_what_was_read_is_said_and_recorded(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([EMPTY, CELLS]), imagej=True, metadata={"axes": "ZYX"})
+    options = ("--plane", "z=2", "--range", "0,1000", "--format", "h5", "--format", "overlay")
+    output = run("segment", tmp_path / "a.tif", "-o", tmp_path / "out", *options)
+    note = "depth 2 of 2, values 0 to 1000"
+    assert note in output
+    record = json.loads((tmp_path / "out" / "dynseg-run.json").read_text())
+    assert record["read_as"] == {"a": note}
+    assert record["settings"]["plane"] == {"z": 2}
+    assert record["settings"]["range"] == [0, 1000]
+    assert read_attributes(tmp_path / "out" / "a.h5", "a")["read_as"] == note
+    with Image.open(tmp_path / "out" / "a.overlay.png") as overlay:
+        assert overlay.mode == "RGB"
+    before = (tmp_path / "out" / "a.h5").stat().st_mtime_ns
+    run("segment", tmp_path / "a.tif", "-o", tmp_path / "out", *options, "--resume")
+    assert (tmp_path / "out" / "a.h5").stat().st_mtime_ns == before
+
+
+def test_a_model_takes_the_channels_that_it_was_fitted_on(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([EMPTY, CELLS]), imagej=True, metadata={"axes": "CYX"})
+    run("fit", tmp_path / "a.tif", "-o", tmp_path / "model.pt", "--channels", "2,1")
+    arguments = ["segment", tmp_path / "a.tif", "-o", tmp_path / "out", "--model", tmp_path / "model.pt"]
+    result = CliRunner().invoke(main_group, [*map(str, arguments), "--channels", "2,1"])
+    assert result.exit_code == 0, result.output
+
+
+def test_eight_bits_are_as_they_were(tmp_path: Path) -> None:
+    Image.fromarray((CELLS // 4).astype(np.uint8)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").dtype == np.uint8
+    output = run("segment", tmp_path / "a.png", "-o", tmp_path / "out")
+    assert "values" not in output
+    assert "read_as" not in json.loads((tmp_path / "out" / "dynseg-run.json").read_text())
+
+
+@pytest.mark.parametrize("text", ["", "half", "3,1", "1,1", "1,nan", "1,2,3"])
+def test_other_ranges_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"the range .* isn't known: give auto, type, percentile, minmax, or LOW,HIGH"):
+        parse_value_range(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,,2", "-1", "red"])
+def test_other_channels_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"the channels .* aren't known: give numbers from 1"):
+        parse_channels(text)
+
+
+@pytest.mark.parametrize("text", ["", "3", "z", "z=0", "z=1,z=2", "z=1;t=2"])
+def test_other_planes_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"the plane .* isn't known: give an axis and a number"):
+        parse_plane(text)
