@@ -65,13 +65,13 @@ def diagnose(folder: Path, with_network: bool) -> Iterator[Finding]:
     yield Finding("dynseg", f"{__version__} in {Path(__file__).parents[1]}")
     yield Finding("Python", f"{platform.python_version()}, {platform.platform()}")
     for library in LIBRARIES:
-        yield _installed(library, "pip install dynseg", is_needed=True)
+        yield _installed(library, f"pip install {library}", is_needed=True)
     yield _device()
     yield Finding("threads", f"{os.cpu_count() or 1} processors; torch takes {_torch_threads()}")
     memory = available_memory()
     yield Finding("memory", "the system doesn't say" if memory is None else f"{format_bytes(memory)} free")
     yield _disk(folder)
-    yield _installed("snakemake", "for `dynseg run`: pip install 'dynseg[workflow]'")
+    yield _installed("snakemake", "only for `dynseg run`: pip install 'snakemake>=9.27,<10'")
     yield _workflow()
     for plugin, scheduler in PLUGINS.items():
         yield _installed(plugin, f"only for {scheduler}: pip install {plugin}")

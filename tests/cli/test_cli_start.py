@@ -81,7 +81,7 @@ def test_run_says_what_it_lacks(config: Path, tmp_path: Path, monkeypatch: pytes
     with pytest.raises(UserError, match="dynseg init"):
         snakemake_command(tmp_path / "nothing.yaml", [])
     monkeypatch.setattr(start, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"dynseg\[workflow\]"):
+    with pytest.raises(UserError, match=r"extra \[workflow\]"):
         snakemake_command(config, [])
 
 
