@@ -56,7 +56,9 @@ def snakemake_command(config: Path, options: Sequence[str]) -> list[str]:
         If Snakemake isn't installed or the configuration isn't there.
     """
     if find_spec("snakemake") is None:
-        raise UserError("Snakemake isn't installed: install dynseg with its extra [workflow], or pip install 'snakemake>=9.27,<10'")
+        raise UserError(
+            "Snakemake isn't installed: install dynseg with its extra [workflow], or pip install 'snakemake>=9.27,<10'"
+        )
     if not config.is_file():
         raise UserError(f"{config} isn't a file: `dynseg init FOLDER` writes a configuration to start from")
     top = workflow_files()
