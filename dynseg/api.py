@@ -84,7 +84,7 @@ def segment(
         Training preset: "fast" (reduced image, 60 iterations) or "paper" (as published).
     seed : int
         Seed of the network's initial weights.
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "mps"}
     max_size : int
         A larger image is reduced to this many pixels along its longer side before the network sees it. The label map
         has the image's own size all the same.
@@ -374,7 +374,7 @@ def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: i
         From `fit` or `load_model`.
     image : ndarray, (H, W, bands) or (H, W), uint8 or float, or path
         As for `segment`, with as many bands as the model's references.
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "mps"}
     max_size : int, optional
         See `segment`; by default that of the model.
 
