@@ -64,7 +64,16 @@ def test_containers_install_the_lock_and_copy_what_there_is() -> None:
         copied = re.findall(r"^(?:COPY | {4})(\S.*?) /opt/dynseg/", text, flags=re.MULTILINE)
         sources = {source for line in copied for source in line.split()} - {"pip"}
         files = {source for source in sources if (REPOSITORY / source).exists()}
-        assert {"requirements.lock", "pyproject.toml", "dynseg", "workflow", "profiles", "envs", "Snakefile"} <= files
+        assert {
+            "requirements.lock",
+            "pyproject.toml",
+            "setup.py",
+            "dynseg",
+            "workflow",
+            "profiles",
+            "envs",
+            "Snakefile",
+        } <= files
 
 
 def test_the_workflows_own_test_plans_on_embedded_data(tmp_path: Path) -> None:
