@@ -5,7 +5,6 @@ another number of threads, whose sums have another order, too. `--float64` adds 
 end apart, no arithmetic brings two orders of summation together.
 """
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,12 @@ from torch import Tensor
 
 from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters
+from dynseg.parameters import TrainingParameters, reduced_size
+from dynseg.training.images import image_tensor, reduce_image
 from dynseg.training.loop import make_step, train
 from dynseg.training.network import initial_network
-from dynseg.training.run import image_tensor, reduce_image
-from dynseg.training.weighting import SCHEMES
+from dynseg.training.prediction import label_map
+from dynseg.training.weighting import SCHEMES, weight_of
 
 # Of the plain step PyTorch's own threads share each sum, which they add up in another order.
 SIDES = {
@@ -37,15 +37,15 @@ COMPARED = (("fast", "plain"), ("plain, 2 threads", "plain"))
 FLOAT64_COMPARED = (("fast", "float64"), ("plain", "float64"), ("fast, float64", "float64"))
 
 
-def label_map(
+def trained_label_map(
     image: Tensor, parameters: TrainingParameters, scheme: str, mu: float, threads: int, dtype: torch.dtype
 ) -> np.ndarray:
     """Return the label map (H, W) that a training ends with."""
     torch.set_num_threads(threads)
     network = initial_network(parameters.components, parameters.channels, seed=0).to(dtype)
-    step = make_step(network, image.to(dtype), parameters)
-    train(step, partial(SCHEMES[scheme], mu=mu), parameters)
-    return step.predict().numpy()
+    image = image.to(dtype)
+    train(make_step(network, image, parameters), weight_of(scheme, mu), parameters)
+    return label_map(network, image, parameters).numpy()
 
 
 @click.command(help=__doc__)
@@ -77,9 +77,10 @@ def command(
     shares = [f"{one} = {other}" for one, other in compared]
     for index in range(count):
         image_id = ids[index * len(ids) // count]
-        image = reduce_image(image_tensor(read_image(find_image(dataset_dir, image_id))), scale)
+        pixels = read_image(find_image(dataset_dir, image_id))
+        image = reduce_image(image_tensor(pixels), reduced_size(pixels.shape[0], pixels.shape[1], scale))
         maps = {
-            side: label_map(
+            side: trained_label_map(
                 image,
                 TrainingParameters(components=components, iterations=iterations, stop="fixed", step=step),
                 scheme,

@@ -81,7 +81,9 @@ def rescored(results: Path, method: str, change: Callable[[NDArray[np.integer]],
     """Return the score table of a method's label maps after a change to them."""
     ground_truth = next((results / "datasets").iterdir()) / "ground_truth.h5"
     files = {
-        image: file for file in (results / "segments").glob(f"*/{method}/seed0/*.h5") for image in read_image_ids(file)
+        image: file
+        for file in (results / "label_maps").glob(f"*/{method}/seed0/*.h5")
+        for image in read_image_ids(file)
     }
     rows: list[dict[str, Any]] = []
     for image, segments in iterate_segments(ground_truth, read_annotated_ids(ground_truth)):

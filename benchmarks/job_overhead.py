@@ -37,11 +37,11 @@ def config(images: int, longest_side: int, images_per_job: int | None) -> dict[s
 def jobs_of(results: Path) -> list[dict[str, Any]]:
     """Return the seconds of each job of a finished run."""
     rows = []
-    for file in sorted(results.glob("segments/*/fsf-15/seed0/*.h5")):
+    for file in sorted(results.glob("label_maps/*/fsf-15/seed0/*.h5")):
         benchmark = (
             results
             / "benchmarks"
-            / file.relative_to(results).with_suffix(".tsv").as_posix().replace("segments", "segment", 1)
+            / file.relative_to(results).with_suffix(".tsv").as_posix().replace("label_maps", "segment", 1)
         )
         job = float(pd.read_csv(benchmark, sep="\t")["s"].iloc[0])
         images = read_image_ids(file)

@@ -21,7 +21,7 @@ from typing import Any
 import click
 from _machine import RESULTS, matmul_gflops, print_table, write_results
 
-from dynseg.workflow.cost import iteration_gflop
+from dynseg.training.cost import iteration_gflop
 
 CHANNELS = 100
 FULL_SIZE = (321, 481)
@@ -59,14 +59,16 @@ def fast_step(height: int, width: int, components: int) -> Callable[[], None]:
     """Return one iteration of the fast step."""
     import torch
 
+    from dynseg.training.descent import GradientDescent
     from dynseg.training.fast.step import FastStep
     from dynseg.training.network import initial_network
 
     image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
     step = FastStep(initial_network(components, CHANNELS, seed=0), image)
+    optimiser = GradientDescent(momentum=0.9)
 
     def iterate() -> None:
-        step.update(step.forward().label_count / MU)
+        optimiser.descend(step.gradients(step.forward().label_count / MU), 0.1)
 
     return iterate
 

@@ -30,16 +30,17 @@ from dynseg.figures.style import LINE_COLOURS, MARKERS, TWO_COLUMNS, figure_styl
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters
+from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.scoring.bootstrap import paired_differences
 from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import SCORE_COLUMNS, score_image
 from dynseg.training.fast.step import FastStep
+from dynseg.training.images import image_tensor, reduce_image
 from dynseg.training.loop import train
 from dynseg.training.network import initial_network
-from dynseg.training.run import image_tensor, reduce_image
+from dynseg.training.prediction import label_map
 from dynseg.training.step import Observation
-from dynseg.training.weighting import SCHEMES
+from dynseg.training.weighting import weight_of
 
 SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01)
 INTERVALS = (10, 20, 50)
@@ -91,8 +92,7 @@ def course(run: Run, iterations: int, at: tuple[int, ...]) -> list[dict[str, Any
     ((_, segments),) = iterate_segments(run.dataset / "ground_truth.h5", [run.image])
     full_size = image_tensor(read_image(find_image(run.dataset, run.image)))
     network = initial_network(run.components, 100, run.seed)
-    whole = FastStep(network, full_size)
-    reduced = reduce_image(full_size, run.scale)
+    reduced = reduce_image(full_size, reduced_size(full_size.shape[1], full_size.shape[2], run.scale))
     parameters = TrainingParameters(components=run.components, iterations=iterations, stop="fixed")
     stops = Stops()
     rows: list[dict[str, Any]] = []
@@ -105,7 +105,7 @@ def course(run: Run, iterations: int, at: tuple[int, ...]) -> list[dict[str, Any
         if waiting:
             before = time.process_time()
             facts = {"seconds": before - started - scoring}
-            scored = score_image(run.image, segments, whole.predict().numpy())
+            scored = score_image(run.image, segments, label_map(network, full_size).numpy())
             rows.extend({**event, **facts, **row} for event, row in itertools.product(waiting, scored))
             waiting.clear()
             scoring += time.process_time() - before
@@ -120,9 +120,8 @@ def course(run: Run, iterations: int, at: tuple[int, ...]) -> list[dict[str, Any
         facts = {"asked": iteration, "iteration": iteration, "label_count": int(observation.label_count)}
         waiting.extend(facts | event for event in events)
 
-    # Not `whole`, whose maps hold another image's forward pass.
     step = FastStep(network, reduced)
-    history = train(step, partial(SCHEMES[run.scheme], mu=run.mu), parameters, on_iteration=look).history
+    history = train(step, weight_of(run.scheme, run.mu), parameters, on_iteration=look).history
     # What hasn't happened yet ends here, as training does.
     last = {"iteration": len(history["iteration"]), "label_count": int(history["label_count"][-1])}
     later = [asked for asked in at if asked > last["iteration"]]

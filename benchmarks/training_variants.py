@@ -31,19 +31,20 @@ from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments
 from dynseg.io.images import read_image
-from dynseg.parameters import TrainingParameters
+from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.scoring.bootstrap import paired_differences
 from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import SCORE_COLUMNS, score_image
+from dynseg.training.descent import GradientDescent
 from dynseg.training.enlargement import enlarged_labels
 from dynseg.training.fast.step import FastStep
-from dynseg.training.loop import OnIteration, train
+from dynseg.training.images import image_tensor, reduce_image
 from dynseg.training.network import SegmentationNetwork, initial_network
-from dynseg.training.run import image_tensor, reduce_image
-from dynseg.training.step import Observation
-from dynseg.training.weighting import SCHEMES
+from dynseg.training.prediction import label_map
+from dynseg.training.weighting import weight_of
 
 COMPONENTS = 2
+PUBLISHED = TrainingParameters()
 USUAL = "as config/fast.yaml"
 
 
@@ -69,22 +70,22 @@ VARIANTS = {
 def trained_network(image: Tensor, variant: Variant, scheme: str, mu: float) -> SegmentationNetwork:
     """Train a network on an image (3, H, W) in [0, 1] as a variant says."""
     network = initial_network(COMPONENTS, 100, seed=0)
+    weighting = weight_of(scheme, mu)
     for scale, iterations in variant.phases:
-        step = FastStep(network, reduce_image(image, scale), variant.learning_rate)
-        parameters = TrainingParameters(components=COMPONENTS, iterations=iterations, stop="fixed")
-        lower = lowering(step, iterations) if variant.falls else None
-        train(step, partial(SCHEMES[scheme], mu=mu), parameters, on_iteration=lower)
+        step, optimiser = FastStep(network, reduced(image, scale)), GradientDescent(PUBLISHED.momentum)
+        for done in range(iterations):
+            observation = step.forward()
+            # As a cosine.
+            share = (1 + math.cos(math.pi * done / iterations)) / 2 if variant.falls else 1
+            optimiser.descend(step.gradients(weighting(observation.label_count)), share * variant.learning_rate)
+            if observation.label_count <= PUBLISHED.minimum_labels:
+                break
     return network
 
 
-def lowering(step: FastStep, iterations: int) -> OnIteration:
-    """Return what makes a step's learning rate fall to 0 as a cosine."""
-    first = step.learning_rate
-
-    def lower(iteration: int, observation: Observation, weight: Tensor) -> None:
-        step.learning_rate = first * (1 + math.cos(math.pi * (iteration - 1) / iterations)) / 2
-
-    return lower
+def reduced(image: Tensor, scale: float) -> Tensor:
+    """Return an image (3, H, W) reduced by a factor."""
+    return reduce_image(image, reduced_size(image.shape[1], image.shape[2], scale))
 
 
 @torch.no_grad()
@@ -114,16 +115,16 @@ def label_maps(image: Tensor, scheme: str, mu: float) -> Iterator[tuple[str, flo
         started = time.process_time()
         network = trained_network(image, variant, scheme, mu)
         training = time.process_time() - started
-        labels = FastStep(network, image).predict()
+        labels = label_map(network, image)
         yield name, time.process_time() - started, labels.numpy()
         if name != USUAL:
             continue
         started = time.process_time()
-        reduced, statistics = respond(network, reduce_image(image, 0.25))
+        response, statistics = respond(network, reduced(image, 0.25))
         labels = respond(network, image, statistics)[0].argmax(dim=0)
         yield "batch-norm statistics of the reduced image", training + time.process_time() - started, labels.numpy()
         started = time.process_time()
-        labels = enlarged_labels(reduced.permute(1, 2, 0).contiguous(), image.shape[1:])
+        labels = enlarged_labels(response.permute(1, 2, 0).contiguous(), image.shape[1:])
         yield "responses of the reduced image, enlarged", training + time.process_time() - started, labels.numpy()
 
 

@@ -7,7 +7,6 @@ which the table says.
 
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from step import FULL_SIZE, released_script
 
 from dynseg.datasets.photographs import picture_path
 from dynseg.io.images import read_image
-from dynseg.methods import Context
 from dynseg.parameters import TrainingParameters
+from dynseg.training.images import image_tensor
 from dynseg.training.run import train_and_apply
-from dynseg.training.weighting import fsf
+from dynseg.training.weighting import weight_of
 
 MU = 15
 PUBLISHED = TrainingParameters(components=2, stop="fixed")
@@ -50,7 +49,7 @@ def photograph() -> np.ndarray:
 def segmented(image: np.ndarray, parameters: TrainingParameters) -> tuple[int, float, float]:
     """Return the iterations, wall and CPU seconds of one image."""
     wall, cpu = time.perf_counter(), time.process_time()
-    result = train_and_apply(image, Context(), parameters, partial(fsf, mu=MU))
+    result = train_and_apply(image_tensor(image), 0, parameters, weight_of("fsf", MU))
     seconds = time.perf_counter() - wall, time.process_time() - cpu
     return int(result.facts["iterations_run"]), *seconds
 

@@ -8,8 +8,18 @@ from pathlib import Path
 from dynseg.methods import Method
 
 PACKAGE = Path(__file__).parent
-# The registry of methods names all of them, but decides the result of none; nor do these helpers.
-UNDECIDING = {PACKAGE / name for name in ("methods/__init__.py", "errors.py", "io/files.py", "io/locks.py")}
+# Left out of the digest: registries, which name all methods and kinds of datasets, and what can't change a result.
+UNDECIDING = {
+    PACKAGE / name
+    for name in (
+        "methods/__init__.py",
+        "datasets/__init__.py",
+        "errors.py",
+        "io/files.py",
+        "io/locks.py",
+        "training/cost.py",
+    )
+}
 
 
 @cache

@@ -1,20 +1,24 @@
-"""Which device a computation runs on."""
+"""Which device a computation runs on, and with how many threads."""
 
 import itertools
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
+from threadpoolctl import threadpool_limits
 
 from dynseg.errors import UserError
 
 DEVICES = ("auto", "cpu", "cuda")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def gpu_is_visible() -> bool:
@@ -112,7 +116,41 @@ def _claim(gpus: list[str]) -> tuple[str, FileLock]:
         share += 1
 
 
-def use_threads(threads: int) -> None:
-    """Let the libraries of numerical computation that are loaded after this use this many threads."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(threads)
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Let numerical libraries use this many threads of the CPU, and then as many as before.
+
+    Libraries that are loaded already are told so; those that are loaded inside, torch among them, read it from their
+    environment variables and keep it. Code inside reads the number by `torch.get_num_threads()`.
+
+    Parameters
+    ----------
+    threads : int
+        At least 1.
+    """
+    before = {variable: os.environ.get(variable) for variable in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
+    try:
+        with threadpool_limits(threads), _limited_torch(threads):
+            yield
+    finally:
+        for variable, value in before.items():
+            if value is None:
+                os.environ.pop(variable, None)
+            else:
+                os.environ[variable] = value
+
+
+@contextmanager
+def _limited_torch(threads: int) -> Iterator[None]:
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        # Loading it takes longer than what many methods do without it.
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

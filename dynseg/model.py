@@ -26,13 +26,13 @@ class Model:
     ----------
     network : SegmentationNetwork
     parameters : CnnParameters
-        What it was trained with.
+        The parameters that it was trained with.
     max_size : int
         The size that references were reduced to; see `dynseg.segment`.
     facts : dict of str to str, int or float
-        Of its training.
+        Facts of its training: `stopped_by`, `iterations_run`.
     history : dict of str to ndarray, (iterations,)
-        Of its training; empty for a model from a file.
+        History of its training; empty for a model from a file.
     """
 
     network: SegmentationNetwork
@@ -40,6 +40,11 @@ class Model:
     max_size: int
     facts: dict[str, str | int | float]
     history: dict[str, NDArray]
+
+    @property
+    def bands(self) -> int:
+        """Channels of the images that it was trained on, and labels."""
+        return self.network.bands
 
 
 def save_model(model: Model, path: str | Path) -> None:
@@ -54,6 +59,7 @@ def save_model(model: Model, path: str | Path) -> None:
         "kind": _KIND,
         "version": __version__,
         "parameters": dataclasses.asdict(model.parameters),
+        "bands": model.bands,
         "max_size": model.max_size,
         "facts": model.facts,
         "weights": {name: weight.cpu() for name, weight in model.network.state_dict().items()},
@@ -85,6 +91,6 @@ def _model(content: Any) -> Model:
     if content["kind"] != _KIND:
         raise ValueError(content["kind"])
     parameters = make_parameters(CnnParameters, content["parameters"])
-    network = SegmentationNetwork(parameters.components, parameters.channels)
+    network = SegmentationNetwork(parameters.components, parameters.channels, int(content.get("bands", 3)))
     network.load_state_dict(content["weights"])
     return Model(network, parameters, int(content["max_size"]), dict(content["facts"]), {})

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from dynseg.hierarchy import Hierarchy
 
+# The value of pixels that scribbles say nothing about.
+UNLABELLED = 255
+
 
 @dataclass(frozen=True)
 class Context:
@@ -54,7 +57,7 @@ class Segmentation:
     history : dict of str to ndarray, (iterations,)
         One array a quantity for methods that iterate; empty for others.
     facts : dict of str to str, int or float
-        What else made the result (for example why the training stopped).
+        Other facts of the computation (for example why the training stopped).
     hierarchy : Hierarchy, optional
         All segmentations that a hierarchical method gives, of which `labels` need not be one.
     series : LabelMapSeries, optional

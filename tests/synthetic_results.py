@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from ground_truth_files import write_ground_truth
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.result import Segmentation
 from dynseg.scoring.pooling import pool
@@ -79,7 +79,7 @@ def write_run(results: Path, dataset: str, method: str, quality: float, seed: in
             "continuity_loss": 1 / (1 + np.arange(iterations)),
         }
         segmentations.append((image_id, Segmentation(labels, history if iterations else {}, {"stopped_by": "limit"})))
-    directory = results / "segments" / dataset / method / f"seed{seed}"
+    directory = results / "label_maps" / dataset / method / f"seed{seed}"
     provenance = {"method": method, "parameters": {"weight": 15}, "seed": seed, "versions": {"dynseg": "0.1.0"}}
     for image_id, segmentation in segmentations:
         write_label_maps(directory / f"{image_id}.h5", [(image_id, segmentation)], provenance)

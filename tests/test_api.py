@@ -16,9 +16,10 @@ from PIL import Image
 
 import dynseg
 from dynseg import UserError, api
-from dynseg.api import memory_needed, user_parameters
+from dynseg.api import user_parameters
 from dynseg.parameters import TrainingParameters, make_parameters
-from dynseg.training.memory import PROCESS_BYTES, estimate_memory
+from dynseg.training import memory
+from dynseg.training.memory import PROCESS_BYTES, estimate_memory, memory_needed
 from dynseg.training.presets import PRESETS
 from dynseg.workflow.configuration import load_schema, resolve
 
@@ -78,6 +79,41 @@ def test_a_path_is_as_good_as_pixels(tmp_path: Path) -> None:
     assert np.array_equal(dynseg.segment(str(tmp_path / "a.png"), **QUICK).labels, expected)
 
 
+@pytest.mark.parametrize("shape", [(24, 32), (24, 32, 1), (24, 32, 2), (24, 32, 11)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("step", ["fast", "plain"])
+def test_any_number_of_bands_is_segmented(shape: tuple[int, ...], dtype: type, step: str) -> None:
+    values = np.random.default_rng(0).random(shape) / 10
+    values[:, 16:] += 0.8
+    image = (values * 255).round().astype(np.uint8) if dtype == np.uint8 else values.astype(dtype)
+    labels = dynseg.segment(image, iterations=30, channels=12, max_size=25, step=step).labels
+    assert labels.shape == (24, 32)
+    left, right = labels[4:-4, 3:12], labels[4:-4, 20:-4]
+    assert np.bincount(left.ravel()).argmax() != np.bincount(right.ravel()).argmax()
+
+
+def test_eight_bits_and_the_same_values_as_floats_are_one_image() -> None:
+    expected = dynseg.segment(picture(), **QUICK).labels
+    floats = (torch.from_numpy(picture()).float() / 255).numpy()
+    assert np.array_equal(dynseg.segment(floats, **QUICK).labels, expected)
+
+
+def test_a_model_labels_images_with_as_many_bands_as_its_references(tmp_path: Path) -> None:
+    def image(bands: int) -> NDArray[np.float64]:
+        return np.random.default_rng(0).random((20, 30, bands))
+
+    model = dynseg.fit([image(5), image(5)], **QUICK)
+    dynseg.save_model(model, tmp_path / "m.pt")
+    loaded = dynseg.load_model(tmp_path / "m.pt")
+    assert loaded.bands == 5
+    expected = dynseg.apply_model(model, image(5)).labels
+    assert np.array_equal(dynseg.apply_model(loaded, image(5)).labels, expected)
+    with pytest.raises(UserError, match="the image has 4 bands and the model was trained on 5"):
+        dynseg.apply_model(loaded, image(4))
+    with pytest.raises(UserError, match="the reference images have 3 and 5 bands"):
+        dynseg.fit([image(5), image(3)], **QUICK)
+
+
 def test_large_images_are_reduced_and_their_label_maps_are_not() -> None:
     result = dynseg.segment(picture(150, 300), max_size=200, scale=0.25, **QUICK)
     assert result.labels.shape == (150, 300)
@@ -101,8 +137,8 @@ def test_many_images_are_segmented_as_each_alone() -> None:
     results = dynseg.segment_many(iter(images), "scf", **QUICK)
     for image, result in zip(images, results, strict=True):
         assert np.array_equal(result.labels, dynseg.segment(image, "scf", **QUICK).labels)
-    with pytest.raises(UserError, match="image 1: an image must be uint8"):
-        list(dynseg.segment_many([picture(), picture().astype(float)], **QUICK))  # type: ignore[list-item]
+    with pytest.raises(UserError, match=r"image 1: an image of float64 must be in \[0, 1\]"):
+        list(dynseg.segment_many([picture(), picture().astype(float)], **QUICK))
     with pytest.raises(UserError, match="scheme must be one of"):
         dynseg.segment_many([], "fsd")
     with pytest.raises(UserError, match="max_size must be"):
@@ -128,9 +164,15 @@ def test_the_callback_sees_every_iteration() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"image": np.zeros((4, 4), np.uint8)}, r"uint8 of shape \(H, W, 3\)"),
-        ({"image": np.zeros((4, 4, 3))}, "not float64"),
+        ({"image": np.zeros(4, np.uint8)}, r"shape \(H, W\) or \(H, W, bands\), not \(4,\)"),
+        ({"image": np.zeros((4, 4, 3, 1), np.uint8)}, "must have the shape"),
         ({"image": np.zeros((0, 4, 3), np.uint8)}, "shape"),
+        ({"image": np.zeros((4, 4, 0), np.uint8)}, "shape"),
+        ({"image": np.zeros((4, 4, 3), np.uint16)}, "not uint16: divide it by its largest possible value"),
+        ({"image": np.zeros((4, 4), bool)}, "not bool"),
+        ({"image": np.full((4, 4), 1.5)}, r"float64 must be in \[0, 1\], not from 1.5 to 1.5: subtract"),
+        ({"image": np.full((4, 4, 2), -0.1, np.float32)}, "not from -0.1 to"),
+        ({"image": np.full((4, 4), np.nan)}, r"must be in \[0, 1\]"),
         ({"image": "nowhere.jpg"}, "nowhere.jpg doesn't exist"),
         ({"scheme": "fsd"}, "scheme must be one of fsf, scf, fixed"),
         ({"mu": 0}, "mu must be above 0"),
@@ -224,11 +266,11 @@ def test_only_models_are_loaded_and_no_code(tmp_path: Path, monkeypatch: pytest.
 
 def test_too_little_memory_is_said_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     needed = memory_needed(3000, 4000, user_parameters("fsf", None, "paper"), 1000)
-    monkeypatch.setattr(api, "available_memory", lambda device: needed)
+    monkeypatch.setattr(memory, "available_memory", lambda device: needed)
     monkeypatch.setattr(api, "train_and_apply", lambda *_, **__: pytest.fail("it began"))
     with pytest.raises(UserError, match=r"4000 × 3000 pixels need about .* GB are free: give --max-size .*9\d\d"):
         dynseg.segment(np.zeros((3000, 4000, 3), np.uint8), preset="paper", max_size=4000)
-    monkeypatch.setattr(api, "available_memory", lambda device: 1000)
+    monkeypatch.setattr(memory, "available_memory", lambda device: 1000)
     with pytest.raises(UserError, match="1 MB are free: free some"):
         dynseg.segment(picture())
     with pytest.raises(UserError, match=r"training on 2 images together needs about .* are free: give fewer"):
@@ -239,14 +281,14 @@ def test_memory_of_a_training_on_several_images_is_that_of_each_and_none_of_the_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parameters = user_parameters("fsf", None, "paper")
-    alone = memory_needed(24, 32, parameters, 512)
+    alone = memory_needed(24, 32, parameters, 512, threads=torch.get_num_threads())
     # The pixels of an image that isn't reduced are counted once, and what the process takes already isn't.
     assert alone == estimate_memory(24, 32, parameters, threads=torch.get_num_threads())
     assert alone < PROCESS_BYTES
-    monkeypatch.setattr(api, "available_memory", lambda device: 3 * alone - 1)
+    monkeypatch.setattr(memory, "available_memory", lambda device: 3 * alone - 1)
     with pytest.raises(UserError, match="training on 3 images together"):
         dynseg.fit([picture()] * 3, preset="paper", iterations=1)
-    monkeypatch.setattr(api, "available_memory", lambda device: 3 * alone)
+    monkeypatch.setattr(memory, "available_memory", lambda device: 3 * alone)
     dynseg.fit([picture()] * 3, preset="paper", iterations=1)
 
 
@@ -266,8 +308,8 @@ def test_references_are_held_one_at_a_time_at_full_size(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("act", ["segment", "apply"])
 def test_memory_is_looked_at_before_an_image_is_reduced(monkeypatch: pytest.MonkeyPatch, act: str) -> None:
     model = dynseg.fit([picture()], **QUICK)
-    monkeypatch.setattr(api, "available_memory", lambda device: 1000)
-    monkeypatch.setattr(api, "reduce_image", lambda *_: pytest.fail("it was reduced"))
+    monkeypatch.setattr(memory, "available_memory", lambda device: 1000)
+    monkeypatch.setattr(api, "applied_image", lambda *_: pytest.fail("it was reduced"))
     with pytest.raises(UserError, match="are free"):
         dynseg.segment(picture(), max_size=20) if act == "segment" else dynseg.apply_model(
             model, picture(), max_size=20
@@ -278,7 +320,7 @@ def test_memory_is_looked_at_before_an_image_is_reduced(monkeypatch: pytest.Monk
 def test_a_full_device_is_no_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    def refuse(image: NDArray[np.uint8], *args: object, **options: Any) -> dynseg.Segmentation:
+    def refuse(image: torch.Tensor, *args: Any, **options: Any) -> dynseg.Segmentation:
         sizes.append(max(image.shape))
         if len(sizes) < 3:
             raise error

@@ -1,4 +1,4 @@
-"""Which GPU a job takes, with lists of GPUs that don't exist."""
+"""Which GPU a job takes, with lists of GPUs that don't exist, and how many threads."""
 
 import os
 import subprocess
@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
+from threadpoolctl import threadpool_info
 
-from dynseg.devices import claimed_gpu, visible_gpus
+from dynseg.devices import claimed_gpu, limited_threads, visible_gpus
 
 CLAIM = """
 import sys, time
@@ -101,3 +103,35 @@ def test_the_driver_is_asked_where_nothing_is_said(
     with claimed_gpu() as gpu:
         assert gpu == (seen[0] if seen else None)
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_threads_are_limited_inside_and_as_before_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    def numbers() -> tuple[int, list[int], str | None, str | None]:
+        pools = [pool["num_threads"] for pool in threadpool_info()]
+        return torch.get_num_threads(), pools, os.environ.get("OMP_NUM_THREADS"), os.environ.get("MKL_NUM_THREADS")
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        before = numbers()
+        with limited_threads(1):
+            assert numbers() == (1, [1] * len(before[1]), "1", "1")
+        with pytest.raises(ValueError, match="inside"), limited_threads(3):
+            assert torch.get_num_threads() == 3
+            raise ValueError("inside")
+        assert numbers() == before
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_torch_that_is_loaded_later_obeys_too() -> None:
+    code = (
+        "import sys, numpy\nfrom dynseg.devices import limited_threads\nassert 'torch' not in sys.modules\n"
+        "with limited_threads(1):\n    import torch\n    print(torch.get_num_threads())"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout.strip() == "1"

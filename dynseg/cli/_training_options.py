@@ -10,29 +10,33 @@ from typing import TYPE_CHECKING
 import click
 
 from dynseg.devices import DEVICES
-from dynseg.training.presets import DEFAULT_MU, LARGEST_SEED, PRESETS
+from dynseg.training.presets import LARGEST_SEED, PRESETS
+from dynseg.training.weighting import SCHEMES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dynseg.io.images import Reading
     from dynseg.training.step import Observation
 
 SEED = click.IntRange(0, LARGEST_SEED)
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_COUNTS = 0.2
 
 _OPTIONS = (
     click.option(
         "--scheme",
-        type=click.Choice(list(DEFAULT_MU)),
+        type=click.Choice(list(SCHEMES)),
         default="fsf",
         show_default=True,
-        help="How continuity is weighted against similarity: fsf by q′/μ, scf by μ/q′, fixed by μ, where q′ is the "
-        "number of labels left.",
+        help="How continuity is weighted against similarity: "
+        f"{', '.join(f'{scheme.name} by {scheme.formula}' for scheme in SCHEMES.values())}, where q′ is the number of "
+        "labels left.",
     ),
     click.option(
         "--mu",
         type=click.FloatRange(0, min_open=True),
-        help="μ of the scheme.  [default: 15 for fsf, 50 for scf, 5 for fixed]",
+        help="μ of the scheme.  "
+        f"[default: {', '.join(f'{scheme.mu:g} for {scheme.name}' for scheme in SCHEMES.values())}]",
     ),
     click.option(
         "--preset",
@@ -70,6 +74,43 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+_READING_OPTIONS = (
+    click.option(
+        "--channels", help="Channels to take, in this order: numbers from 1 with commas between.  [default: all]"
+    ),
+    click.option(
+        "--range",
+        "value_range",
+        default="auto",
+        show_default=True,
+        help="Values that become black and white: percentile (0.1th to 99.9th), minmax, type (all that the type can "
+        "hold), or LOW,HIGH; auto is type with 8 bits a channel, percentile with more.",
+    ),
+    click.option(
+        "--plane", help="Which plane of a stack, or page of an animation, to take: z=3, or several as t=1,z=3; page=2."
+    ),
+)
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what to take of pictures."""
+    for option in reversed(_READING_OPTIONS):
+        command = option(command)
+    return command
+
+
+def parse_reading(channels: str | None, value_range: str, plane: str | None) -> "Reading":
+    """Return what to take of pictures, from the options."""
+    from dynseg.io.images import Reading, parse_channels, parse_plane
+    from dynseg.io.value_range import parse_value_range
+
+    return Reading(
+        parse_channels(channels) if channels is not None else None,
+        parse_value_range(value_range),
+        parse_plane(plane) if plane is not None else None,
+    )
+
+
 def training_changes(iterations: int | None, max_labels: int | None, min_labels: int | None) -> dict[str, int]:
     """Return the options that were given, by the names that `dynseg.segment` has for them."""
     named = {"iterations": iterations, "channels": max_labels, "minimum_labels": min_labels}
@@ -95,7 +136,7 @@ class IterationBar:
 
         self._iterations = iterations
         self._done = 0
-        self._looked = 0.0
+        self._counted = 0.0
         self._bar: tqdm = tqdm(total=trainings * iterations, unit="it", disable=None, leave=False, dynamic_ncols=True)
 
     def start(self, name: str) -> None:
@@ -108,8 +149,8 @@ class IterationBar:
             return
         self._bar.update(self._done + min(iteration, self._iterations) - self._bar.n)
         # Asking for q′ makes a GPU wait.
-        if time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
-            self._looked = time.monotonic()
+        if time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
+            self._counted = time.monotonic()
             self._bar.set_postfix_str(f"q′={int(observation.label_count)}")
 
     def finish(self) -> None:

@@ -4,20 +4,22 @@ from pathlib import Path
 
 import click
 
-from dynseg.datasets import bsd500, voc2012
+from dynseg.datasets import find_kind, kind_names
 from dynseg.errors import UserError
 from dynseg.io.download import fetch
 
-ARCHIVES = {"bsd500": bsd500.ARCHIVE, "voc2012": voc2012.ARCHIVE}
+BENCHMARKS = kind_names(lambda kind: kind.archive is not None)
 
 
-@click.command()
-@click.argument("benchmark", type=click.Choice(list(ARCHIVES)))
+@click.command(
+    help=f"Download the archive of a benchmark ({' or '.join(BENCHMARKS)}) and check it.",
+)
+@click.argument("benchmark", type=click.Choice(BENCHMARKS))
 @click.option("--url", "urls", multiple=True, help="Mirror to try, in this order; by default all known ones.")
 @click.option("--sha256", help="Hash that the archive at --url must have; by default it isn't checked.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="File to write.")
 def command(benchmark: str, urls: tuple[str, ...], sha256: str | None, output: Path) -> None:
-    """Download the archive of a benchmark (bsd500 or voc2012) and check it."""
+    """Download the archive of a benchmark and check it."""
     if urls:
         if sha256 is None:
             click.echo(f"No --sha256 was given, so {output.name} isn't checked against a hash.", err=True)
@@ -29,13 +31,14 @@ def command(benchmark: str, urls: tuple[str, ...], sha256: str | None, output: P
 
 
 def _fetch_known(benchmark: str, output: Path) -> None:
-    archive = ARCHIVES[benchmark]
+    kind = find_kind(benchmark)
+    assert kind.archive is not None  # as of every benchmark
     try:
-        fetch(archive.urls, output, archive.sha256, archive.size)
+        fetch(kind.archive.urls, output, kind.archive.sha256, kind.archive.size)
         return
     except UserError as error:
-        if benchmark != "bsd500":
+        if kind.unhashed_mirror is None:
             raise
         click.echo(f"{error}. Trying a mirror without a stable hash, checked by its content.", err=True)
     # Outside the handler, so that the mirror's own error isn't taken for a part of the first one.
-    fetch([bsd500.UNHASHED_MIRROR], output, check=bsd500.check_complete)
+    fetch([kind.unhashed_mirror.url], output, check=kind.unhashed_mirror.check_complete)

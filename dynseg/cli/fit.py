@@ -9,11 +9,13 @@ import click
 from dynseg.cli._training_options import (
     IterationBar,
     all_threads,
+    parse_reading,
+    reading_options,
     training_changes,
     training_options,
     warnings_said,
 )
-from dynseg.devices import resolve_device, use_threads
+from dynseg.devices import limited_threads, resolve_device
 from dynseg.errors import UserError
 
 PATH = click.Path(path_type=Path)
@@ -23,6 +25,7 @@ PATH = click.Path(path_type=Path)
 @click.argument("references", nargs=-1, required=True, type=PATH, metavar="PHOTO_OR_FOLDER...")
 @click.option("-o", "--output", required=True, type=PATH, help="The model to write, usually named .pt.")
 @training_options
+@reading_options
 def command(
     references: tuple[Path, ...],
     output: Path,
@@ -36,6 +39,9 @@ def command(
     seed: int,
     device: str,
     threads: int | None,
+    channels: str | None,
+    value_range: str,
+    plane: str | None,
 ) -> None:
     """Train one network on reference images together, for `dynseg segment --model`.
 
@@ -47,10 +53,10 @@ def command(
       dynseg fit first.jpg last.jpg -o film.pt
       dynseg segment frames/ -o out --model film.pt
     """
-    use_threads(threads or all_threads())
     from dynseg.io.files import check_writable
     from dynseg.own_images.plan import find_images
 
+    reading = parse_reading(channels, value_range, plane)
     found, problems = find_images(references)
     if problems:
         raise UserError(problems[0])
@@ -62,9 +68,9 @@ def command(
 
     changes = training_changes(iterations, max_labels, min_labels)
     bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)
-    with closing(bar), warnings_said(partial(bar.say, err=True)):
+    with limited_threads(threads or all_threads()), closing(bar), warnings_said(partial(bar.say, err=True)):
         model = fit(
-            [source for source, _ in found.values()],
+            [reading.read(source).pixels for source, _ in found.values()],
             scheme,
             mu,
             preset=preset,

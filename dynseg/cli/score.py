@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     "--prediction",
     required=True,
     type=PATH,
-    help="A label map (.png, .mat with Segmentation, .npy, .h5) or a folder of them, named by image; or BSDS contour "
-    "maps (.mat with ucm2).",
+    help="A label map (.png, .tif, .mat with Segmentation, .npy, .h5) or a folder of them, named by image; or BSDS "
+    "contour maps (.mat with ucm2).",
 )
 @click.option(
     "--ground-truth",
     required=True,
     type=PATH,
-    help="A ground_truth.h5, or a BSD500 .mat, a label .png or .npy, or a folder of them; several annotators are "
-    "name.1.png, name.2.png.",
+    help="A ground_truth.h5, or a BSD500 .mat, a label .png, .tif or .npy, an .h5 of label maps, or a folder of them; "
+    "several annotators are name.1.png, name.2.png.",
 )
 @click.option(
     "--ucm-threshold",
@@ -100,7 +100,8 @@ def _score_label_maps(
 
 
 def _score_contour_maps(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> dict[str, Any]:
-    from dynseg.io.predictions import CONTOUR_THRESHOLDS, cut_at_thresholds, read_contour_map
+    from dynseg.io.contour_maps import CONTOUR_THRESHOLDS, cut_at_thresholds
+    from dynseg.io.predictions import read_contour_map
     from dynseg.scoring.pooling import pool, pool_scales
     from dynseg.scoring.scores import score_scales, score_table
 

@@ -6,6 +6,7 @@ from typing import cast
 import click
 
 from dynseg.cli._options import EXISTING_FOLDER, PATH, connectivity_option
+from dynseg.datasets.layout import PreparedDataset
 from dynseg.datasets.reading import read_image_list
 from dynseg.workflow.batches import run_files
 
@@ -21,5 +22,5 @@ def command(run: Path, dataset_dir: Path, images_per_job: int, output: Path, con
     from dynseg.scoring.scores import Connectivity, score_run, write_scores
 
     files = run_files(run, read_image_list(dataset_dir), images_per_job)
-    scores = score_run(files, dataset_dir / "ground_truth.h5", cast(Connectivity, int(connectivity)))
+    scores = score_run(files, PreparedDataset(dataset_dir).ground_truth, cast(Connectivity, int(connectivity)))
     write_scores(scores, output)

@@ -14,7 +14,7 @@ import numpy as np
 from dynseg.cli._training_options import SEED
 from dynseg.code_version import label_map_code
 from dynseg.datasets.reading import find_image, read_image_list
-from dynseg.devices import DEVICES, claimed_gpu, resolve_device, use_threads
+from dynseg.devices import DEVICES, claimed_gpu, limited_threads, resolve_device
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, Context, Segmentation, find_method
 from dynseg.parameters import parse_settings
@@ -45,18 +45,17 @@ def command(
 
     An image that can't be segmented doesn't keep the others from it: what is done is kept for the next attempt.
     """
-    from dynseg.io.images import read_image
+    from dynseg.io.images import read_image, shown_as_rgb
     from dynseg.io.label_maps import write_label_maps
     from dynseg.provenance import describe_run
     from dynseg.workflow.kept_images import forget, segment_once
 
-    use_threads(threads)
     method = find_method(method_name)
     parameters = method.make_parameters(parse_settings(settings))
     image_ids = batch_images(read_image_list(dataset_dir), batch)
 
     def segment(image_id: str, file: Path) -> Segmentation:
-        image = read_image(file)
+        image = read_image(file) if method.takes_any_bands else shown_as_rgb(read_image(file))
         start = time.perf_counter()
         result = method.segment(image, Context(image_id, seed, device), parameters)
         seconds = time.perf_counter() - start
@@ -88,6 +87,7 @@ def command(
             raise UserError("\n".join(failures))
 
     with ExitStack() as stack:
+        stack.enter_context(limited_threads(threads))
         stack.enter_context(logged_job(f"method {method_name}, batch {batch}, images {len(image_ids)}, seed {seed}"))
         gpu = stack.enter_context(claimed_gpu()) if method.uses_gpu and device != "cpu" else None
         device = resolve_device(device) if method.uses_gpu else "cpu"

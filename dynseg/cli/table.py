@@ -9,6 +9,7 @@ import click
 
 from dynseg.cli._options import PATH, parse_labels
 from dynseg.io.files import written_aside
+from dynseg.workflow.layout import ResultsTree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,20 +57,20 @@ def command(
 
     runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for path in score_files:
-        dataset, method = path.absolute().parts[-3:-1]
-        runs.setdefault((dataset, method), []).append(read_scores(path))
+        runs.setdefault(ResultsTree.scored(path), []).append(read_scores(path))
     results = ResultsTable(
         long_table(runs, read_published(published)),
         difference_table(runs),
         parse_labels("--dataset", datasets) or {dataset: dataset for dataset, _ in runs},
         parse_labels("--method", methods) or {method: method for _, method in runs},
     )
+    tree = ResultsTree(output_dir.parent)
     texts = {
-        "table1.csv": results.table.to_csv(index=False),
-        "table1.md": markdown_table(results),
-        "table1.tex": latex_table(results),
-        "differences.csv": results.differences.to_csv(index=False),
+        tree.table("csv"): results.table.to_csv(index=False),
+        tree.table("md"): markdown_table(results),
+        tree.table("tex"): latex_table(results),
+        tree.differences: results.differences.to_csv(index=False),
     }
-    for name, text in texts.items():
-        with written_aside(output_dir / name) as aside:
+    for path, text in texts.items():
+        with written_aside(output_dir / path.name) as aside:
             aside.write_text(text, encoding="utf-8")

@@ -6,6 +6,7 @@ from typing import cast
 import click
 
 from dynseg.cli._options import EXISTING_FOLDER, PATH, connectivity_option, figure_options
+from dynseg.datasets.layout import PreparedDataset
 from dynseg.datasets.reading import read_image_list
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
@@ -56,7 +57,7 @@ def command(
         if not colon:
             raise UserError(f"--run {run} names no folder: write NAME=VALUE[,NAME=VALUE...]:FOLDER")
         points[point] = run_files(folder, image_ids, images_per_job)
-    ground_truth = dataset_dir / "ground_truth.h5"
+    ground_truth = PreparedDataset(dataset_dir).ground_truth
     scores, best = score_grid(points, ground_truth, cast(Connectivity, int(connectivity)))
     table = grid_table(scores, measure, tuning_images(ground_truth))
     for path, frame in ((output_csv, table), (output_scales, scale_table(scores, best))):

@@ -1,94 +1,132 @@
-"""Datasets: each module turns an archive or a folder into images, their list and their ground truth."""
+"""Datasets: each module turns an archive or a folder into images and annotations; one registry for all of them."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dynseg.datasets import bsd500, folder, voc2012
-from dynseg.datasets.writing import Example, Select, all_images, listed, sampled, write_dataset
+from dynseg.datasets.example import Example
 from dynseg.errors import UserError
-from dynseg.io.archives import archive_hash
-from dynseg.io.image_ids import IMAGE_ID_PATTERN, image_id
 
-__all__ = ["IMAGE_ID_PATTERN", "KINDS", "Kind", "Select", "all_images", "image_id", "listed", "prepare", "sampled"]
+__all__ = ["MODULES", "Kind", "KnownArchive", "Option", "UnhashedMirror", "find_kind", "kind_names"]
+
+
+@dataclass(frozen=True)
+class KnownArchive:
+    """Where a benchmark's official archive is to be had, and what it must be.
+
+    Attributes
+    ----------
+    urls : tuple of str
+        Mirrors, the first to try first.
+    size : int
+        Bytes.
+    sha256 : str
+        Hash in hexadecimal digits.
+    """
+
+    urls: tuple[str, ...]
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class UnhashedMirror:
+    """Where the same data is to be had in an archive that has no stable hash.
+
+    Attributes
+    ----------
+    url : str
+    check_complete : callable
+        Takes the archive's path and raises a UserError unless it holds the whole benchmark.
+    """
+
+    url: str
+    check_complete: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of `dynseg prepare` that a kind of dataset has.
+
+    Attributes
+    ----------
+    meaning : str
+        What it decides, for `--help`.
+    default : str or None
+        Its value where none is given.
+    is_path : bool
+        Whether it names a file or folder.
+    """
+
+    meaning: str
+    default: str | None = None
+    is_path: bool = False
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of dataset is read.
+    """How one kind of dataset is had and read.
 
     Attributes
     ----------
     read_examples : callable
         Takes the archive, a selection and the options, and yields examples.
-    options : dict of str to str or None
-        Its options with their defaults.
+    options : mapping of str to Option
+        What `read_examples` takes beside the archive and the selection.
+    annotated : bool
+        Whether its images always have annotations.
+    archive : KnownArchive or None
+        The official archive, for a kind that can be downloaded.
+    unhashed_mirror : UnhashedMirror or None
+        The last resort where no mirror of `archive` answers.
+    made_as : str or None
+        For a kind that dynseg makes itself: the end of the made archive's or folder's name.
     """
 
     read_examples: Callable[..., Iterator[Example]]
-    options: dict[str, str | None]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    annotated: bool = False
+    archive: KnownArchive | None = None
+    unhashed_mirror: UnhashedMirror | None = None
+    made_as: str | None = None
+
+    @property
+    def needs_archive(self) -> bool:
+        """Whether the user has to bring the data."""
+        return self.archive is None and self.made_as is None
 
 
-KINDS = {
-    "bsd500": Kind(bsd500.read_examples, {"split": "test"}),
-    "voc2012": Kind(voc2012.read_examples, {"split": "val", "masks": "object", "void": "background"}),
-    "folder": Kind(folder.read_examples, {"annotations": None, "void": "segment"}),
-    "mosaic": Kind(bsd500.read_examples, {"split": "test"}),
-    "photographs": Kind(folder.read_examples, {}),
+# Each name's module has an object `kind`. Loading on demand keeps planning quick.
+MODULES = {
+    "bsd500": "dynseg.datasets.bsd500",
+    "voc2012": "dynseg.datasets.voc2012",
+    "folder": "dynseg.datasets.folder",
+    "mosaic": "dynseg.datasets.mosaic",
+    "photographs": "dynseg.datasets.photographs",
 }
 
 
-def prepare(
-    kind: str,
-    archive: str | Path,
-    output: str | Path,
-    name: str,
-    select: Select = all_images,
-    **options: str | Path | None,
-) -> list[str]:
-    """Turn an archive or a folder into a prepared dataset.
+def kind_names(wanted: Callable[[Kind], bool] = lambda kind: True) -> list[str]:
+    """Return the names of all kinds of datasets, or of those that fulfil a condition.
 
-    Parameters
-    ----------
-    kind : str
-        A key of `KINDS`.
-    archive : path
-        The archive or folder.
-    output : path
-        The folder that gets `images/`, `images.txt`, `sizes.csv` and `ground_truth.h5`.
-    name : str
-        The dataset's name.
-    select : callable
-        Takes the ids of all images and returns the wanted ones: `all_images`, `sampled` or `listed`.
-    **options : str or path
-        Options of this kind; None stands for the default.
+    Examples
+    --------
+    >>> kind_names(lambda kind: kind.archive is not None)
+    ['bsd500', 'voc2012']
+    """
+    return [name for name in MODULES if wanted(find_kind(name))]
 
-    Returns
-    -------
-    list of str
-        The ids of the images, sorted.
+
+def find_kind(name: str) -> Kind:
+    """Return a kind of dataset by its name.
 
     Raises
     ------
     UserError
-        If the input is broken or doesn't fit, or the output can't be written; what was there before is still there.
+        If there is no such kind.
     """
-    if kind not in KINDS:
-        raise UserError(f"kind {kind!r} isn't known: choose {', '.join(KINDS)}")
-    given = {option: value for option, value in options.items() if value is not None}
-    for option in given:
-        if option not in KINDS[kind].options:
-            known = ", ".join(KINDS[kind].options) or "none"
-            raise UserError(f"{option} doesn't fit a dataset of kind {kind}: leave it out (its options: {known})")
-    archive = Path(archive)
-    chosen = {**KINDS[kind].options, **given}
-    attributes = {
-        "dataset": name,
-        "kind": kind,
-        "archive": archive.resolve().name,
-        "archive_sha256": archive_hash(archive),
-        "split": str(chosen.get("split", "")),
-        "masks": str(chosen.get("masks", "")),
-        "void": str(chosen.get("void", "")),
-    }
-    return write_dataset(output, KINDS[kind].read_examples(archive, select, **chosen), attributes)
+    if name not in MODULES:
+        raise UserError(f"kind {name!r} isn't known: choose {', '.join(MODULES)}")
+    kind: Kind = importlib.import_module(MODULES[name]).kind
+    return kind

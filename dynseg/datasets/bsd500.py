@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dynseg.datasets.known_archive import KnownArchive
-from dynseg.datasets.writing import Example, Select, numbered_segments, unique_ids
+from dynseg.datasets import Kind, KnownArchive, Option, UnhashedMirror
+from dynseg.datasets.example import Example, unique_ids
+from dynseg.datasets.selection import Select
 from dynseg.errors import UserError
+from dynseg.io.annotations import numbered_segments
 from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
 from dynseg.io.mat_files import read_mat_annotations
@@ -106,3 +108,14 @@ def _check_split(archive: Path, split: str, there: set[str]) -> None:
     missing = [part for part in SPLITS[split] if part not in there]
     if missing:
         raise UserError(f"{archive} has no images of the split {missing[0]!r}: choose {' or '.join(sorted(there))}")
+
+
+OPTIONS = {"split": Option("train, val, test or trainval", "test")}
+
+kind = Kind(
+    read_examples,
+    options=OPTIONS,
+    annotated=True,
+    archive=ARCHIVE,
+    unhashed_mirror=UnhashedMirror(UNHASHED_MIRROR, check_complete),
+)

@@ -17,9 +17,11 @@ from PIL import Image
 from scipy.io import savemat
 from scipy.ndimage import binary_dilation, gaussian_filter
 
+from dynseg.datasets import Kind, bsd500
 from dynseg.datasets.photographs import MODIFIED, picture_path
 from dynseg.io.files import written_aside
-from dynseg.io.images import read_image
+from dynseg.io.images import read_image, shown_as_rgb
+from dynseg.metrics.relabelling import relabel
 
 SIZE = (160, 120)
 
@@ -255,13 +257,12 @@ def _tinted(
 
 
 def _numbered(labels: NDArray[np.intp]) -> NDArray[np.uint16]:
-    numbers = np.unique(labels, return_inverse=True)[1]
-    return (numbers.reshape(labels.shape) + 1).astype(np.uint16)
+    return (relabel(labels)[1] + 1).astype(np.uint16)
 
 
 @cache
 def _picture(name: str) -> NDArray[np.uint8]:
-    return read_image(picture_path(name))
+    return shown_as_rgb(read_image(picture_path(name)))
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
@@ -289,3 +290,6 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member.size = len(content)
     member.mtime = MODIFIED
     archive.addfile(member, io.BytesIO(content))
+
+
+kind = Kind(bsd500.read_examples, options=bsd500.OPTIONS, annotated=True, made_as="mosaic.tgz")

@@ -5,6 +5,8 @@ import io
 import os
 from pathlib import Path
 
+from dynseg.datasets import Kind
+from dynseg.datasets.folder import read_examples
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
 
@@ -83,3 +85,6 @@ def picture_path(name: str) -> Path:
         if path.is_file():
             return path
     raise UserError(f"scikit-image was installed without its picture {name}: install its wheel (0.25 or newer)")
+
+
+kind = Kind(read_examples, made_as="photographs")

@@ -1,10 +1,29 @@
 """Finding one's way in a prepared dataset: its list of images and their files. Quick to import."""
 
 import csv
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from dynseg.datasets.layout import PreparedDataset
 from dynseg.errors import UserError
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """What is known of an image of a prepared dataset without reading it.
+
+    Attributes
+    ----------
+    height, width : int
+        Pixels.
+    content : str
+        The first 16 hexadecimal digits of its file's SHA-256: a picture may change without a newer time stamp.
+    """
+
+    height: int
+    width: int
+    content: str
 
 
 def read_image_list(dataset_dir: str | Path) -> list[str]:
@@ -15,11 +34,30 @@ def read_image_list(dataset_dir: str | Path) -> list[str]:
     UserError
         If there is no list of images.
     """
-    path = Path(dataset_dir) / "images.txt"
+    path = PreparedDataset(dataset_dir).image_list
     try:
         return path.read_text(encoding="utf-8").split()
     except OSError as error:
         raise UserError(f"{path} can't be read, so this is no prepared dataset: run `dynseg prepare`") from error
+
+
+def read_stored_images(dataset_dir: str | Path) -> dict[str, StoredImage]:
+    """Return what is known of a prepared dataset's images, by their ids.
+
+    Raises
+    ------
+    UserError
+        If there is no table of them.
+    """
+    path = PreparedDataset(dataset_dir).sizes
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {
+                row["image"]: StoredImage(int(row["height"]), int(row["width"]), row["content"])
+                for row in csv.DictReader(file)
+            }
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path} can't be read as a list of sizes: run `dynseg prepare` again") from error
 
 
 def read_image_sizes(dataset_dir: str | Path) -> dict[str, tuple[int, int]]:
@@ -28,14 +66,9 @@ def read_image_sizes(dataset_dir: str | Path) -> dict[str, tuple[int, int]]:
     Raises
     ------
     UserError
-        If there is no list of sizes.
+        If there is no table of them.
     """
-    path = Path(dataset_dir) / "sizes.csv"
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return {row["image"]: (int(row["height"]), int(row["width"])) for row in csv.DictReader(file)}
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path} can't be read as a list of sizes: run `dynseg prepare` again") from error
+    return {image_id: (image.height, image.width) for image_id, image in read_stored_images(dataset_dir).items()}
 
 
 def find_image(dataset_dir: str | Path, image_id: str) -> Path:
@@ -46,7 +79,7 @@ def find_image(dataset_dir: str | Path, image_id: str) -> Path:
     UserError
         If the dataset has no such image.
     """
-    folder = Path(dataset_dir) / "images"
+    folder = PreparedDataset(dataset_dir).images
     try:
         return _files(folder, folder.stat().st_mtime_ns)[image_id]
     except (OSError, KeyError) as error:

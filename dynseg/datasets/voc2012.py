@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.datasets.known_archive import KnownArchive
-from dynseg.datasets.writing import Example, Select, numbered_segments, unique_ids
+from dynseg.datasets import Kind, KnownArchive, Option
+from dynseg.datasets.example import Example, unique_ids
+from dynseg.datasets.selection import Select
 from dynseg.errors import UserError
+from dynseg.io.annotations import numbered_segments
 from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
 from dynseg.io.images import read_label_image
@@ -97,7 +99,7 @@ def read_examples(
 def _segments(mask: NDArray[np.integer], void: str, source: str) -> NDArray[np.unsignedinteger]:
     if void == "background":
         mask = np.where(mask == _VOID_INDEX, 0, mask)
-    return numbered_segments([mask], source, unscored=_VOID_INDEX if void == "ignore" else None)
+    return numbered_segments([mask], source, unscored=[_VOID_INDEX] if void == "ignore" else [])
 
 
 def _check_masks(archive: Path, masks: str, contents: dict[str, dict[str, bytes]]) -> None:
@@ -117,3 +119,15 @@ def _check_there(archive: Path, split: str, wanted: set[str], images: dict[str, 
                 f"{archive} lists {missing[0]!r} in {split}.txt and has no {kind} of it ({len(missing)} missing): "
                 "give the whole archive or cut down the list"
             )
+
+
+kind = Kind(
+    read_examples,
+    options={
+        "split": Option("train, val or trainval", "val"),
+        "masks": Option("a segment is an object or a class", "object"),
+        "void": Option("the border is background, ignore or segment", "background"),
+    },
+    annotated=True,
+    archive=ARCHIVE,
+)

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dynseg.datasets.layout import PreparedDataset
 from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.errors import UserError
 from dynseg.figures.panels import PanelImage
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
-from dynseg.io.images import read_image
+from dynseg.io.images import read_image, shown_as_rgb
 from dynseg.io.label_maps import files_by_image, join_files_by_image, read_image_ids, read_labels
 
 
@@ -45,7 +46,7 @@ def _newest_files(folder: Path) -> dict[str, Path]:
 
 def annotations(dataset: Path, image_id: str) -> list[NDArray[np.integer]]:
     """Return the ground truth of an image, one (H, W) array an annotator; nothing where there is none."""
-    path = dataset / "ground_truth.h5"
+    path = PreparedDataset(dataset).ground_truth
     if not path.exists() or image_id not in set(read_annotated_ids(path)):
         return []
     return list(read_segments(path, image_id))
@@ -148,7 +149,7 @@ def load_panel_image(
     UserError
         If the image is missing, or a label map was made from a picture of another size.
     """
-    photograph = read_image(find_image(dataset, image_id))
+    photograph = shown_as_rgb(read_image(find_image(dataset, image_id)))
     maps: list[NDArray[np.integer] | None] = []
     for by_dataset in label_maps.values():
         file = by_dataset.get(dataset.name, {}).get(image_id)

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from skimage.color import deltaE_ciede2000, rgb2lab
-from skimage.morphology import dilation, footprint_rectangle
+
+from dynseg.metrics.relabelling import relabel
 
 PALETTE_SIZE = 32
 VOID = 255
@@ -73,6 +73,8 @@ def perceived_differences(first: NDArray[np.uint8], second: NDArray[np.uint8]) -
     -------
     ndarray, (n, m) float64
     """
+    from skimage.color import deltaE_ciede2000
+
     differences = deltaE_ciede2000(_as_seen(first)[:, :, None], _as_seen(second)[:, None])
     # With equal weights, what few readers see would leave only muddy colours to all.
     return np.minimum(differences[0], 1.7 * differences[1:].min(axis=0))
@@ -91,7 +93,7 @@ def adjacent_labels(labels: NDArray[np.integer]) -> NDArray[np.integer]:
     ndarray, (pairs, 2)
         Unordered pairs, the smaller label first, sorted.
     """
-    found, compact = compact_labels(labels)
+    found, compact = relabel(labels)
     pairs = []
     for first, second in ((compact[:, :-1], compact[:, 1:]), (compact[:-1], compact[1:])):
         differs = first != second
@@ -99,16 +101,6 @@ def adjacent_labels(labels: NDArray[np.integer]) -> NDArray[np.integer]:
     smaller, larger = np.sort(np.concatenate(pairs, axis=1), axis=0)
     codes = np.unique(smaller * len(found) + larger)
     return np.stack([found[codes // len(found)], found[codes % len(found)]], axis=1)
-
-
-def compact_labels(labels: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return the sorted labels of a label map, and the map with each label's place among them, (H, W) int64."""
-    if labels.min() < 0 or labels.max() > labels.size:
-        found, compact = np.unique(labels, return_inverse=True)
-        return found, compact.reshape(labels.shape)
-    # Counting is ten times faster than sorting.
-    used = np.bincount(labels.ravel()) > 0
-    return np.flatnonzero(used), (np.cumsum(used) - 1)[labels]
 
 
 def assign_colours(
@@ -135,7 +127,7 @@ def assign_colours(
     ndarray, (H, W) uint8
         Each pixel's index into `distinct_colours`; 255 where the label is `void`.
     """
-    found, compact = compact_labels(labels)
+    found, compact = relabel(labels)
     areas = np.bincount(compact.ravel(), minlength=len(found))
     void_clusters = np.flatnonzero(found == void) if void is not None else np.array([], dtype=int)
 
@@ -205,7 +197,7 @@ def mean_colours(image: NDArray[np.uint8], labels: NDArray[np.integer], void: in
     ndarray, (H, W, 3) uint8
         sRGB picture.
     """
-    found, compact = compact_labels(labels)
+    found, compact = relabel(labels)
     compact = compact.ravel()
     areas = np.bincount(compact)
     channels = [np.bincount(compact, weights=image[..., channel].ravel()) / areas for channel in range(3)]
@@ -236,6 +228,8 @@ def draw_boundaries(image: NDArray[np.uint8], labels: NDArray[np.integer], width
     lines[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     lines[:-1] |= labels[:-1] != labels[1:]
     if width > 1:
+        from skimage.morphology import dilation, footprint_rectangle
+
         lines = dilation(lines, footprint_rectangle((width, width)))
     return np.where(lines[..., None], np.array(BOUNDARY_COLOUR, dtype=np.uint8), image)
 
@@ -246,6 +240,8 @@ def _as_seen(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     blind = np.clip(np.einsum("vij,nj->vni", _COLOUR_BLINDNESS, linear), 0, 1)
     blind = np.where(blind <= 0.0031308, blind * 12.92, 1.055 * blind ** (1 / 2.4) - 0.055)
+    from skimage.color import rgb2lab
+
     return rgb2lab(np.concatenate([srgb[None], blind]))
 
 

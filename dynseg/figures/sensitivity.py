@@ -8,8 +8,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from dynseg.figures.style import LINE_COLOURS, MARKERS, ONE_COLUMN, PLAIN_NUMBERS, figure_style, new_figure, printable
 from dynseg.scoring.bootstrap import bootstrap_intervals
+from dynseg.training.weighting import SCHEMES
 
-SCHEMES = {"fixed": "Fixed: μ", "fsf": "FSF: q′/μ", "scf": "SCF: μ/q′"}
 _TICKS = [base * 10**power for power in range(-4, 7) for base in (1, 2, 5)]
 
 
@@ -57,7 +57,7 @@ def draw_sensitivity(table: pd.DataFrame, score_label: str = "mIOU") -> Figure:
         for (scheme, points), colour, marker in zip(
             table.groupby("scheme", sort=False), LINE_COLOURS, MARKERS, strict=False
         ):
-            label = SCHEMES.get(str(scheme), printable(str(scheme)))
+            label = SCHEMES[str(scheme)].label if scheme in SCHEMES else printable(str(scheme))
             axes.fill_between(points["mu"], points["low"], points["high"], color=colour, alpha=0.16, linewidth=0)
             if len(points) == 1:
                 # A band of no width would not be seen.

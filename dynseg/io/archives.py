@@ -3,7 +3,6 @@
 import bz2
 import calendar
 import gzip
-import hashlib
 import io
 import lzma
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from dynseg.errors import UserError
+from dynseg.io.files import sha256
 
 MAX_MEMBER_BYTES = 1 << 30
 MAX_ARCHIVE_BYTES = 64 << 30
@@ -71,8 +71,9 @@ class Member:
 def iterate_members(path: str | Path) -> Iterator[Member]:
     """Yield the regular files of an archive (tar, plain or compressed by gzip, bzip2 or xz; zip) or of a folder.
 
-    Links, devices and folders are left out. A folder's files come sorted by name, an archive's in its own order, so
-    that a compressed tar is read once from front to back.
+    Devices and folders are left out, and so are an archive's links; a folder's are followed, to folders too, unless
+    they lead back to a folder that they lie in. A folder's files come sorted by name, an archive's in its own order,
+    so that a compressed tar is read once from front to back.
 
     Parameters
     ----------
@@ -112,8 +113,7 @@ def archive_hash(path: str | Path) -> str:
     if path.is_dir():
         return ""
     try:
-        with path.open("rb") as archive:
-            return hashlib.file_digest(archive, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise UserError(f"{path} can't be read ({error.strerror or error}): give the path of an archive") from error
 
@@ -143,18 +143,21 @@ def _too_large(path: Path, name: str, size: int) -> UserError:
 
 def _folder_members(root: Path) -> Iterator[Member]:
     count = 0
-    pending = [""]
+    # A link to a folder that it lies in would never end.
+    around = frozenset(map(_folder_identity, (root.resolve(), *root.resolve().parents)))
+    pending = [("", around)]
     names: list[str] = []
     while pending:
-        below = pending.pop()
+        below, above = pending.pop()
         try:
             with os.scandir(root / below) as entries:
                 for entry in entries:
                     name = f"{below}/{entry.name}" if below else entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(name)
-                    else:
+                    identity = _folder_identity(root / name)
+                    if identity is None:
                         names.append(name)
+                    elif identity not in above:
+                        pending.append((name, above | {identity}))
                     _counted(root, count := count + 1)
         except OSError as error:
             raise UserError(f"{root / below} can't be listed ({error.strerror}): check its permissions") from error
@@ -166,6 +169,15 @@ def _folder_members(root: Path) -> Iterator[Member]:
             continue
         if stat.S_ISREG(status.st_mode):
             yield Member(name, status.st_size, status.st_mtime, _file_reader(root, name, status.st_size))
+
+
+def _folder_identity(path: Path) -> tuple[int, int] | None:
+    """Return what is the same for all names of a folder; None for anything else."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
 def _file_reader(root: Path, name: str, size: int) -> Callable[[], bytes]:

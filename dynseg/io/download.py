@@ -1,7 +1,6 @@
 """Fetch an archive from its mirrors: resumed, checked by size and hash, and never half under its final name."""
 
 import contextlib
-import hashlib
 import os
 import sys
 import time
@@ -14,7 +13,8 @@ import urllib3
 from tqdm import tqdm
 
 from dynseg.errors import UserError
-from dynseg.io.files import force_to_disk
+from dynseg.io.files import cannot_write, force_to_disk
+from dynseg.io.files import sha256 as file_sha256
 from dynseg.io.locks import one_at_a_time
 
 ATTEMPTS = 4
@@ -39,7 +39,8 @@ class _PassingError(Exception):
         self.wait = wait
 
 
-# pooch knows mirrors and hashes but neither resumes nor bounds a body, so this stands on requests.
+# pooch knows mirrors and hashes but neither resumes nor bounds a body, so this stands on requests. urllib3's Retry
+# would repeat the request as it was, while a body that was cut needs another one: one loop does both.
 def fetch(
     urls: Sequence[str],
     destination: str | Path,
@@ -76,7 +77,7 @@ def fetch(
     failures = []
     try:
         with one_at_a_time(part):
-            if sha256 and destination.is_file() and _hash(destination) == sha256:
+            if sha256 and destination.is_file() and file_sha256(destination) == sha256:
                 return
             for url in urls:
                 try:
@@ -91,9 +92,7 @@ def fetch(
                     os.replace(part, destination)
                     return
     except OSError as error:
-        raise UserError(
-            f"{destination} can't be written ({error.strerror or error}): make room or choose a writable folder"
-        ) from error
+        raise cannot_write(destination, error) from error
     raise UserError(
         f"{destination.name} couldn't be fetched from {', '.join(failures) or 'anywhere'}: "
         "get it in another way and set the dataset's config key `archive` to its path"
@@ -130,7 +129,7 @@ def _verify(part: Path, sha256: str | None, size: int | None, check: Callable[[P
     try:
         if size is not None and part.stat().st_size != size:
             raise _MirrorError(f"{part.stat().st_size:,} bytes came and not {size:,}")
-        if sha256 is not None and _hash(part) != sha256:
+        if sha256 is not None and file_sha256(part) != sha256:
             raise _MirrorError("the content has another sha256")
         if check is not None:
             check(part)
@@ -183,9 +182,16 @@ def _continued_at(response: requests.Response, part: Path, start: int) -> int:
         raise _PassingError("the server has no more than the part that was there")
     reason = f"{response.status_code} {response.reason}"
     if response.status_code in _WORTH_RETRYING:
-        asked = response.headers.get("Retry-After", "")
-        raise _PassingError(reason, float(asked) if asked.isdecimal() else 0)
+        raise _PassingError(reason, _asked_wait(response))
     raise _MirrorError(reason)
+
+
+def _asked_wait(response: requests.Response) -> float:
+    """Return for how many seconds the server asks to wait, by a number or a date."""
+    try:
+        return urllib3.Retry().parse_retry_after(response.headers.get("Retry-After", "0"))
+    except urllib3.exceptions.InvalidHeader:
+        return 0
 
 
 def _append(response: requests.Response, part: Path, start: int, size: int | None) -> None:
@@ -231,8 +237,3 @@ def _first_cause(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is error:
             return getattr(error, "strerror", None) or str(error) or type(error).__name__
         error = inner
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """Writing files so that a killed process never leaves half of one under its final name."""
 
+import hashlib
 import os
 import re
 import socket
@@ -30,7 +31,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         _remove_abandoned(path.parent, start, end)
         handle, name = tempfile.mkstemp(prefix=f"{start}{os.getpid()}.", suffix=end, dir=path.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     os.close(handle)
     aside = Path(name)
     try:
@@ -42,7 +43,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         force_to_disk(aside)
         os.replace(aside, path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         aside.unlink(missing_ok=True)
 
@@ -51,6 +52,24 @@ def force_to_disk(path: Path) -> None:
     """Wait until a file's content is on the disk: else a power failure could leave it empty under its final name."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+
+    Examples
+    --------
+    >>> import os
+    >>> sha256(os.devnull)[:16]
+    'e3b0c44298fc1c14'
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_writable(path: str | Path) -> None:
@@ -69,7 +88,7 @@ def check_writable(path: str | Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 def _host() -> str:
@@ -95,5 +114,6 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def _cannot_write(path: Path, error: OSError) -> UserError:
+def cannot_write(path: str | Path, error: OSError) -> UserError:
+    """Return the sentence for a file or folder that the system doesn't let be written."""
     return UserError(f"{path} can't be written ({error.strerror or error}): make room or choose a writable folder")

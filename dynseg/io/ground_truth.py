@@ -9,34 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
-from dynseg.io.files import written_aside
-from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, written_hdf5
+from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, smallest_unsigned, written_hdf5
 
 _ADVICE = "prepare the dataset again"
-
-
-def write_ground_truth(
-    path: str | Path, annotations: Iterable[tuple[str, NDArray]], attributes: Mapping[str, str]
-) -> None:
-    """Write the annotations of a dataset.
-
-    Parameters
-    ----------
-    path : path
-        The file to write; an earlier one is replaced when all is written.
-    annotations : iterable of (str, ndarray)
-        Image ids, each with its segments, (annotators, height, width) of non-negative integers: 1..n for an
-        annotator's segments, 0 for pixels that aren't scored.
-    attributes : mapping of str to str
-        What made the file: dataset, split, archive, archive_sha256, void.
-
-    Raises
-    ------
-    UserError
-        If the file can't be written.
-    """
-    with written_aside(path) as aside:
-        store_annotations(aside, annotations, attributes)
 
 
 def store_annotations(
@@ -44,7 +19,15 @@ def store_annotations(
 ) -> None:
     """Write the annotations of a dataset under their final name, for a caller who writes a whole folder aside.
 
-    Takes what `write_ground_truth` takes.
+    Parameters
+    ----------
+    path : path
+        The file to write.
+    annotations : iterable of (str, ndarray)
+        Image ids, each with its segments, (annotators, height, width) of non-negative integers: 1..n for an
+        annotator's segments, 0 for pixels that aren't scored.
+    attributes : mapping of str to str
+        What made the file: dataset, split, archive, archive_sha256, void.
 
     Raises
     ------
@@ -54,7 +37,7 @@ def store_annotations(
     with written_hdf5(path) as file:
         file.attrs.update(attributes)
         for image_id, segments in annotations:
-            segments = segments.astype(np.min_scalar_type(int(segments.max(initial=0))))
+            segments = smallest_unsigned(segments)
             file.create_group(image_id).create_dataset(
                 "segments", data=segments, chunks=(1, *segments.shape[1:]), compression="gzip", shuffle=True
             )

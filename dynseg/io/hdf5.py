@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
@@ -105,3 +106,8 @@ def read_array(dataset: h5py.Dataset, kinds: str = "biuf", dimensions: int | Non
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{dataset.name} lies in another file")
     return dataset[()]
+
+
+def smallest_unsigned(labels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return the labels in the smallest unsigned integer type that holds them."""
+    return labels.astype(np.min_scalar_type(int(labels.max(initial=0))))

@@ -1,30 +1,127 @@
-"""Read pictures of any common kind as RGB, and label images as numbers."""
+"""Read pictures of any common kind, with every bit that they have, and pictures of labels as numbers."""
 
 import io
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from dynseg.errors import UserError
+from dynseg.io.planes import Planes, Refusal, TooManyPixels
+from dynseg.io.png16 import has_16_bit_colours, read_png16, read_size
+from dynseg.io.pnm import has_16_bits, read_pnm
+from dynseg.io.smoothing import is_smoothed
+from dynseg.io.tiff import is_tiff, read_tiff
+from dynseg.io.value_range import ValueRange, say_ranges, scale_values
+from dynseg.result import UNLABELLED
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"}
+    | {".ppm", ".tif", ".tiff", ".webp"}
+)
 MAX_PIXELS = 178_956_970  # Pillow's own bound against decompression bombs
 
 # No other decoder of Pillow is let near the input: some of them start programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-_SIXTEEN_BITS = 257  # 65535 / 255
+_PLANE = re.compile(r"([A-Za-z]+)=([1-9]\d{0,8})")
+_LOSSLESS = frozenset({"BMP", "GIF", "PNG", "PPM", "TIFF"})
+_ANIMATED = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 
-def read_image(source: Path | str | bytes, name: str | None = None) -> NDArray[np.uint8]:
-    """Read a picture as RGB.
+class Picture(NamedTuple):
+    """A picture and how it was read.
 
-    EXIF orientation is applied, transparency is laid on white (a transparent shade of 16-bit grey isn't), 16 bits a
-    channel are scaled to 8, and of several frames the first counts.
+    Attributes
+    ----------
+    pixels : ndarray, (H, W, 3) uint8 or (H, W, C) float32 from 0 to 1
+        8 bits a channel as the file has them; everything else scaled.
+    ranges : tuple of (float, float)
+        The values of the file that became 0 and 1: one pair, or one for each channel; none where 8 bits were left as
+        they are.
+    note : str
+        The planes, channels and range that were taken, for people; empty where there was nothing to choose.
+    """
+
+    pixels: NDArray[np.uint8] | NDArray[np.float32]
+    ranges: tuple[tuple[float, float], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What to take of pictures; see `read_picture`.
+
+    Attributes
+    ----------
+    channels : tuple of int, optional
+    value_range : "auto", "type", "percentile", "minmax" or (float, float)
+    plane : mapping of str to int, optional
+    """
+
+    channels: tuple[int, ...] | None = None
+    value_range: ValueRange = "auto"
+    plane: Mapping[str, int] | None = None
+
+    def read(self, source: Path) -> Picture:
+        """Read a picture this way."""
+        return read_picture(source, channels=self.channels, value_range=self.value_range, plane=self.plane)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What differs from the defaults, by the names of the command's options."""
+        named = {"channels": self.channels, "range": self.value_range, "plane": self.plane}
+        return {name: value for name, value in named.items() if value not in (None, "auto")}
+
+
+def parse_plane(text: str) -> dict[str, int]:
+    """Read which plane a user chooses: `z=3`, or several with commas between.
+
+    Raises
+    ------
+    UserError
+        If it is something else.
+
+    Examples
+    --------
+    >>> parse_plane("t=1,z=3")
+    {'t': 1, 'z': 3}
+    """
+    matches = [_PLANE.fullmatch(part.strip()) for part in text.split(",")]
+    planes = {match[1].lower(): int(match[2]) for match in matches if match}
+    if len(planes) < len(matches):
+        raise UserError(f"the plane {text!r} isn't known: give an axis and a number, as z=3, t=1,z=3 or page=2")
+    return planes
+
+
+def parse_channels(text: str) -> tuple[int, ...]:
+    """Read which channels a user chooses: numbers from 1 with commas between.
+
+    Raises
+    ------
+    UserError
+        If it is something else.
+
+    Examples
+    --------
+    >>> parse_channels("3,1")
+    (3, 1)
+    """
+    if not re.fullmatch(r"[1-9]\d{0,5}(,[1-9]\d{0,5})*", text):
+        raise UserError(f"the channels {text!r} aren't known: give numbers from 1 with commas between, as 1,3")
+    return tuple(int(number) for number in text.split(","))
+
+
+def read_image(source: Path | str | bytes, name: str | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Read a picture as `read_picture` does with nothing chosen.
 
     Parameters
     ----------
@@ -35,24 +132,88 @@ def read_image(source: Path | str | bytes, name: str | None = None) -> NDArray[n
 
     Returns
     -------
-    ndarray, (H, W, 3) uint8
+    ndarray, (H, W, 3) uint8 or (H, W, C) float32 from 0 to 1
 
     Raises
     ------
     UserError
         If it can't be read, is truncated or has more than `MAX_PIXELS` pixels.
     """
-    with _opened(source, name) as image:
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):
-            return np.repeat(_scaled_to_8_bits(np.asarray(image))[:, :, np.newaxis], 3, axis=2)
-        if image.mode == "F":
-            raise ValueError("it has floating-point values: save it with 8 or 16 bits a channel")
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image)
-        return np.array(image.convert("RGB"))
+    return read_picture(source, name).pixels
+
+
+def read_picture(
+    source: Path | str | bytes,
+    name: str | None = None,
+    *,
+    channels: Sequence[int] | None = None,
+    value_range: ValueRange = "auto",
+    plane: Mapping[str, int] | None = None,
+) -> Picture:
+    """Read a picture with all its channels and bits.
+
+    The camera's orientation is applied and transparency is laid on white. One channel is repeated, so that grey
+    pictures have three.
+
+    Parameters
+    ----------
+    source : path or bytes
+        The file, or its content.
+    name : str, optional
+        What errors call it; by default the path.
+    channels : sequence of int, optional
+        The channels to take, numbered from 1, in this order; by default all.
+    value_range : "auto", "type", "percentile", "minmax" or (float, float)
+        Which values become 0 and 1, as `dynseg.io.value_range.scale_values` has it. Red, green and blue have one range,
+        other channels each their own.
+    plane : mapping of str to int, optional
+        Which plane of several to take, numbered from 1, by axis: "t" (time), "z" (depth), or "page", also for the
+        frames of an animation.
+
+    Raises
+    ------
+    UserError
+        If it can't be read, is truncated, has more than `MAX_PIXELS` pixels, several planes of which none is chosen, or
+        values that are no numbers.
+    """
+    with _read(source, name) as content:
+        planes = _planes(content, channels, plane)
+        if planes is None:
+            pixels, note = _by_pillow(content, plane)
+            if pixels.dtype == np.uint8 and value_range in ("auto", "type") and channels is None:
+                return Picture(pixels, (), note)
+            planes = Planes(values=pixels, is_colour=True, note=note)
+        if channels is not None:
+            planes = _with_channels(planes, channels)
+        return _scaled(planes, value_range, channels)
+
+
+def shown_as_rgb(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return a picture as a screen can show it: the first three channels, of two channels red and green.
+
+    Parameters
+    ----------
+    pixels : ndarray, (H, W, 3) uint8 or (H, W, C) float32 from 0 to 1
+        As `read_image` gives it.
+
+    Returns
+    -------
+    ndarray, (H, W, 3) uint8
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shown_as_rgb(np.array([[[1, 0.5]]], np.float32)).tolist()
+    [[[255, 128, 0]]]
+    """
+    shown: NDArray[np.uint8] = (pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255)).astype(
+        np.uint8, copy=False
+    )
+    if shown.shape[2] == 1:
+        return np.repeat(shown, 3, axis=2)
+    if shown.shape[2] == 2:
+        return np.dstack([shown, np.zeros_like(shown[:, :, 0])])
+    return shown[:, :, :3]
 
 
 def read_label_image(source: Path | str | bytes, name: str | None = None) -> NDArray[np.integer]:
@@ -69,49 +230,284 @@ def read_label_image(source: Path | str | bytes, name: str | None = None) -> NDA
     -------
     ndarray, (H, W) integer
         Palette indices and grey values as they are; a colour's label is its red, green and blue bytes as one number, so
-        that black is 0. Of a picture with alpha the colours alone count, grey ones too.
+        that black is 0, with 16 bits a channel twice as many. Alpha counts only where it has two values and the colours
+        are one and the same.
 
     Raises
     ------
     UserError
-        If it can't be read, is truncated or has more than `MAX_PIXELS` pixels.
+        If it can't be read, is truncated, has more than `MAX_PIXELS` pixels or several planes, is stored with loss, or
+        has fractions or colours that smoothing mixed.
     """
-    with _opened(source, name) as image:
-        if image.mode in ("P", "L", "1") or image.mode.startswith("I"):
-            return np.array(image, dtype=np.int32)
-        # Alpha carries no label; what it hides does.
-        colours = np.array(image.convert("RGB"), dtype=np.int32)
-        return colours[:, :, 0] << 16 | colours[:, :, 1] << 8 | colours[:, :, 2]
+    with _read(source, name) as content:
+        if has_16_bit_colours(content):
+            labels = _labels_of_samples(_read_png16(content))
+        elif is_tiff(content) and (planes := read_tiff(content, MAX_PIXELS, raw=True)) is not None:
+            labels = _labels_of_planes(planes)
+        else:
+            labels = _labels_by_pillow(content)
+        return labels
 
 
-def has_palette(source: Path | str | bytes, name: str | None = None) -> bool:
-    """Tell whether the pixels of a picture are indices into a palette; arguments and errors as in `read_image`."""
-    with _opened(source, name) as image:
+def has_palette(content: bytes) -> bool:
+    """Tell whether the pixels of a picture that can be read are indices into a palette."""
+    with _opened(content) as image:
         return image.mode == "P"
 
 
-def _scaled_to_8_bits(values: NDArray) -> NDArray[np.uint8]:
-    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise ValueError("it has 32 bits a pixel: save it with 8 or 16")
-    return (np.rint(values.astype(np.float64) / _SIXTEEN_BITS)).astype(np.uint8)
+def read_scribbles(path: Path | str) -> NDArray[np.integer]:
+    """Read a label image in which 255, which is white in grey pictures, marks the pixels without a label.
+
+    Returns
+    -------
+    ndarray, (H, W), uint8
+        Palette indices or grey values.
+
+    Raises
+    ------
+    UserError
+        If it can't be read, is stored with loss, transparent anywhere, drawn with a soft brush, has colours, other than
+        8 bits a pixel, or a palette of whose index 255 no pixel is.
+    """
+    with _read(path, None) as content, _opened(content) as image:
+        if image.format not in _LOSSLESS:
+            raise Refusal(f"is a {image.format} inside, which changes labels when it is saved: save it as PNG")
+        is_opaque = not image.has_transparency_data or image.convert("RGBA").getchannel("A").getextrema() == (255, 255)
+        # Programs for painting save an alpha channel that hides nothing.
+        image = image.convert(image.mode[:-1]) if is_opaque and image.mode in ("LA", "RGBA") else image
+        mode, values = image.mode, np.array(image)
+    if not is_opaque:
+        raise UserError(f"{path} is transparent in places: lay the scribbles on white and save them again")
+    if mode == "1" or mode.startswith(("I", "F")):
+        bits = "1 bit" if mode == "1" else "more than 8 bits"
+        raise UserError(f"{path} has {bits} a pixel: save scribbles with 8 bits, 255 where there is none")
+    if mode == "P" and not (values == UNLABELLED).any():
+        raise UserError(
+            f"{path} has a palette and no pixel of index {UNLABELLED}, which means no label: save scribbles as grey "
+            "values, white where there is none"
+        )
+    # They save grey as three equal channels, too.
+    if mode not in ("L", "P") and not (mode == "RGB" and (values == values[:, :, :1]).all()):
+        raise UserError(f"{path} has colours: save scribbles as palette or grey values, 255 where there is none")
+    values = values if values.ndim == 2 else values[:, :, 0]
+    if mode != "P" and is_smoothed(values, regions=1):
+        raise UserError(
+            f"{path} was drawn with a soft brush, whose edges would be labels of their own: draw with a hard pencil, "
+            "without anti-aliasing"
+        )
+    return values
+
+
+def _planes(content: bytes, channels: Sequence[int] | None, plane: Mapping[str, int] | None) -> Planes | None:
+    """Read what Pillow doesn't read whole; None for everything else."""
+    if is_tiff(content):
+        return read_tiff(content, MAX_PIXELS, channels, plane)
+    if plane is None and has_16_bit_colours(content):
+        samples = _read_png16(content)
+        if samples.shape[2] % 2 == 0 and channels is None:
+            alpha = (samples[:, :, -1] / np.float32(65535)).astype(np.float32)
+            return Planes(values=samples[:, :, :-1], is_colour=True, alpha=alpha)
+        return Planes(values=samples, is_colour=samples.shape[2] == 3)
+    if plane is None and has_16_bits(content):
+        return read_pnm(content, MAX_PIXELS)
+    return None
+
+
+def _read_png16(content: bytes) -> NDArray[np.uint16]:
+    height, width = read_size(content)
+    if height * width > MAX_PIXELS:
+        raise TooManyPixels
+    return read_png16(content)
+
+
+def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray, str]:
+    """Return a picture as (H, W, 3) uint8, or as (H, W, 1) with more bits."""
+    with _opened(content, plane) as image:
+        frames = getattr(image, "n_frames", 1)
+        note = f"page {image.tell() + 1} of {frames}" if plane else ""
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith(("I", "F")):
+            return np.array(image)[:, :, np.newaxis], note
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            if not image.getchannel("A").getbbox():
+                # Programs that leave alpha empty mean the colours.
+                return np.array(image.convert("RGB")), ", ".join(filter(None, (note, "transparent all over: opaque")))
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image)
+        return np.array(image.convert("RGB")), note
+
+
+def _with_channels(planes: Planes, channels: Sequence[int]) -> Planes:
+    count = planes.values.shape[2]
+    beyond = [channel for channel in channels if not 1 <= channel <= count]
+    if beyond or not channels:
+        raise Refusal(f"has {count} channel{'s' * (count != 1)}: choose from 1 to {count} with --channels")
+    values = planes.values[:, :, [channel - 1 for channel in channels]]
+    return Planes(
+        values=values,
+        is_colour=planes.is_colour,
+        is_inverted=planes.is_inverted,
+        no_data=planes.no_data,
+        largest=planes.largest,
+        note=", ".join(filter(None, (planes.note, f"channels {', '.join(map(str, channels))} of {count}"))),
+    )
+
+
+def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | None) -> Picture:
+    values = planes.values
+    valid = _valid(planes)
+    scaled, ranges = scale_values(
+        values, value_range, of_type=planes.of_type, together=planes.is_colour, valid=None if valid.all() else valid
+    )
+    if planes.is_inverted:
+        scaled = 1 - scaled
+    if planes.alpha is not None:
+        white = (1 - planes.alpha)[:, :, np.newaxis]
+        scaled = np.minimum((scaled if planes.is_premultiplied else scaled * (1 - white)) + white, np.float32(1))
+    scaled[~valid] = 0
+    if scaled.shape[2] == 1:
+        scaled = np.repeat(scaled, 3, axis=2)
+    count = values.shape[2]
+    notes = [
+        planes.note,
+        f"{count} channels" if channels is None and count not in (1, 3) else "",
+        say_ranges(ranges),
+        f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else "",
+    ]
+    return Picture(scaled, ranges, ", ".join(filter(None, notes)))
+
+
+def _valid(planes: Planes) -> NDArray[np.bool_]:
+    """Return the pixels that have data in all channels, (H, W); raise a ValueError where values are no numbers."""
+    values = planes.values
+    valid = np.ones(values.shape[:2], dtype=np.bool_)
+    if planes.no_data is not None:
+        without = np.isnan(values) if np.isnan(planes.no_data) else values == values.dtype.type(planes.no_data)
+        valid &= ~without.any(axis=2)
+    if values.dtype.kind == "f" and not np.isfinite(values[valid]).all():
+        count = np.count_nonzero(~np.isfinite(values).all(axis=2) & valid)
+        raise Refusal(f"has {count:,} pixels that are infinite or no numbers (NaN): give them values")
+    return valid
+
+
+def _labels_of_planes(planes: Planes) -> NDArray[np.integer]:
+    values = planes.values
+    if values.dtype.kind == "f":
+        if not (np.isfinite(values).all() and (values == np.floor(values)).all() and abs(values).max() <= 1 << 53):
+            raise Refusal("has values that aren't whole numbers: save a label map, not probabilities or flows")
+        values = values.astype(np.int64)
+    if values.shape[2] == 1:
+        return _as_signed(values[:, :, 0])
+    if values.shape[2] not in (3, 4) or not planes.is_colour:
+        raise Refusal(f"has {values.shape[2]} channels: save a label map with one number a pixel")
+    return _labels_of_samples(values)
+
+
+def _labels_of_samples(samples: NDArray) -> NDArray[np.integer]:
+    """Return one number a pixel of (H, W, 2) grey with alpha, (H, W, 3) colours, or (H, W, 4) with alpha."""
+    has_alpha = samples.shape[2] % 2 == 0
+    colours = samples[:, :, :-1] if has_alpha else samples
+    if has_alpha and (colours == colours[0, 0]).all() and len(levels := np.unique(samples[:, :, -1])) > 1:
+        if len(levels) > 2:
+            raise Refusal("has one colour, and transparency of more than two levels: save the labels as grey values")
+        return (samples[:, :, -1] == levels[1]).astype(np.int32)
+    if is_smoothed(colours if colours.shape[2] > 1 else colours[:, :, 0]):
+        raise Refusal(_SMOOTHED)
+    if colours.shape[2] == 1:
+        return _as_signed(colours[:, :, 0])
+    bits = 8 * samples.dtype.itemsize
+    wide: NDArray[np.integer] = colours.astype(np.int32 if bits == 8 else np.int64)
+    return wide[:, :, 0] << 2 * bits | wide[:, :, 1] << bits | wide[:, :, 2]
+
+
+_SMOOTHED = (
+    "has regions with soft edges, whose mixed colours would be labels of their own: save it without anti-aliasing, and "
+    "scale it by nearest neighbour"
+)
+
+
+def _as_signed(labels: NDArray) -> NDArray[np.integer]:
+    return labels.astype(np.int32 if labels.dtype.itemsize < 4 else np.int64)
+
+
+def _labels_by_pillow(content: bytes) -> NDArray[np.integer]:
+    with _opened(content) as image:
+        if image.format not in _LOSSLESS:
+            raise Refusal(f"is a {image.format} inside, which changes labels when it is saved: save it as PNG or TIFF")
+        if image.mode in ("P", "1") or image.mode.startswith("I"):
+            return np.array(image, dtype=np.int32)
+        if image.mode == "F":
+            return _labels_of_planes(Planes(values=np.array(image)[:, :, np.newaxis], is_colour=True))
+        if image.mode not in ("L", "LA", "RGB", "RGBA"):
+            # Palettes with alpha and the like.
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        samples = np.array(image)
+        if samples.ndim == 2:
+            if is_smoothed(samples):
+                raise Refusal(_SMOOTHED)
+            return samples.astype(np.int32)
+        return _labels_of_samples(samples)
 
 
 @contextmanager
-def _opened(source: Path | str | bytes, name: str | None) -> Iterator[Image.Image]:
+def _read(source: Path | str | bytes, name: str | None) -> Iterator[bytes]:
+    """Yield a file's content; what goes wrong with it in the block becomes a sentence."""
     name = name if name is not None else ("an image" if isinstance(source, bytes) else str(source))
     try:
-        # Pillow warns of much that does no harm here, and of large images before it refuses them.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
-                image.load()
-                yield image
+        yield source if isinstance(source, bytes) else Path(source).read_bytes()
+    except UserError:
+        raise
+    except Refusal as error:
+        raise UserError(f"{name} {error}") from error
     except FileNotFoundError as error:
         raise UserError(f"{name} doesn't exist: give the path of an image") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, TooManyPixels) as error:
         raise UserError(f"{name} has more than {MAX_PIXELS:,} pixels: scale it down") from error
     except Image.UnidentifiedImageError as error:
         raise UserError(f"{name} isn't an image that can be read: give a whole JPEG, PNG, TIFF, BMP or WebP") from error
     except Exception as error:
         # Decoders raise almost anything on broken input.
         raise UserError(f"{name} can't be read as an image ({error}): give a whole one or leave it out") from error
+
+
+@contextmanager
+def _opened(content: bytes, plane: Mapping[str, int] | None = None) -> Iterator[Image.Image]:
+    # Pillow warns of much that does no harm here, and of large images before it refuses them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(content), formats=_formats(content)) as image:
+            _seek(image, plane)
+            image.load()
+            yield image
+
+
+def _seek(image: Image.Image, plane: Mapping[str, int] | None) -> None:
+    frames = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+    if plane is None:
+        if frames > 1:
+            raise Refusal(f"is an animation of {frames} pages: choose one with --plane page=1")
+        return
+    number = plane.get("page")
+    if set(plane) != {"page"} or not isinstance(number, int) or not 1 <= number <= frames:
+        raise Refusal(f"has {frames} page{'s' * (frames != 1)} and no other planes: correct --plane")
+    image.seek(number - 1)
+
+
+def _formats(content: bytes) -> tuple[str, ...]:
+    """Return the decoders of Pillow that a file may be given to."""
+    brand = content[8:12] if content[4:8] == b"ftyp" else b""
+    if brand in _AVIF_BRANDS:
+        from PIL import features
+
+        if not features.check("avif"):
+            raise Refusal("is an AVIF, which this Pillow can't read: install Pillow 11.3 or newer")
+        return ("AVIF",)
+    if brand in _HEIF_BRANDS:
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError as error:
+            raise Refusal("is a HEIC, which needs another package: pip install 'dynseg[heif]'") from error
+        register_heif_opener()
+        return ("HEIF",)
+    return _FORMATS

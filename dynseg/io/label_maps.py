@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.files import written_aside
-from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, written_hdf5
+from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, smallest_unsigned, written_hdf5
 from dynseg.result import LabelMapSeries, Segmentation
 
 _ADVICE = "delete it and run the job that makes it again"
@@ -154,11 +154,6 @@ def read_segmentation(path: str | Path, image_id: str) -> Segmentation:
         return Segmentation(_labels(group), _history(group), _attributes(group), _hierarchy(group), _series(group))
 
 
-def smallest_unsigned(labels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
-    """Return the labels in the smallest unsigned integer type that holds them."""
-    return labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
-
-
 def _create(group: h5py.Group, name: str, values: NDArray) -> None:
     group.create_dataset(name, data=values, compression="gzip", compression_opts=4, shuffle=True)
 
@@ -213,13 +208,13 @@ def _hierarchy(group: h5py.Group) -> Hierarchy | None:
         return None
     leaves = _array(stored, "leaves", "u", 2).astype(np.int32)
     children = _array(stored, "children", "u", 2).astype(np.int32)
-    altitudes = _array(stored, "altitudes", "f", 1).astype(np.float32)
+    altitudes = _array(stored, "altitudes", "f", 1)
     _check_tree(stored.name, leaves, children, altitudes)
     return Hierarchy(leaves, children, altitudes)
 
 
 def _check_tree(
-    name: str, leaves: NDArray[np.int32], children: NDArray[np.int32], altitudes: NDArray[np.float32]
+    name: str, leaves: NDArray[np.int32], children: NDArray[np.int32], altitudes: NDArray[np.floating]
 ) -> None:
     """Raise a ValueError unless each merge joins two nodes that are there, every node once, in ascending order."""
     merges = altitudes.size

@@ -1,16 +1,21 @@
 """Locks that end with the process that holds them, so that a killed one leaves none behind."""
 
 import contextlib
-import fcntl
+import errno
 import os
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dynseg.errors import UserError
+from filelock import BaseFileLock, FileLock, Timeout
 
-_claimed: list[int] = []
+from dynseg.errors import UserError
+from dynseg.io.files import cannot_write
+
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+_claimed: list[BaseFileLock] = []
 
 
 def claim_folder(folder: str | Path) -> None:
@@ -24,29 +29,30 @@ def claim_folder(folder: str | Path) -> None:
         If another process keeps it, or it can't be written.
     """
     folder = Path(folder)
+    file = folder / ".lock"
+    lock = FileLock(file)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(
+            f"{folder} is in use by another run ({_holder(file) or 'it just started'}): wait until it ends, or stop it"
+        ) from error
     except OSError as error:
-        raise UserError(
-            f"{folder} can't be written ({error.strerror}): make room or choose a writable folder"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(lock, 1000, 0).decode(errors="replace").strip()
-        os.close(lock)
-        raise UserError(
-            f"{folder} is in use by another run ({holder or 'it just started'}): wait until it ends, or stop it"
-        ) from error
-    except OSError:
-        os.close(lock)
-        return
+        if error.errno in _NO_LOCKS:
+            return
+        raise cannot_write(folder, error) from error
     # Only a note for whoever comes second, and a full disk has no room for it.
     with contextlib.suppress(OSError):
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        file.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
     _claimed.append(lock)
+
+
+def _holder(file: Path) -> str:
+    # Some systems let nobody read what is locked.
+    with contextlib.suppress(OSError):
+        return file.read_text(encoding="utf-8", errors="replace")[:1000].strip()
+    return ""
 
 
 @contextlib.contextmanager
@@ -62,22 +68,25 @@ def one_at_a_time(path: str | Path) -> Iterator[None]:
     """
     file = Path(path).with_name(f".{Path(path).name}.lock")
     file.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that makes {path}", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError:
-            pass
-        # The one before may have removed the file that this one waited for.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock), file.stat()):
-                break
-        os.close(lock)
+    lock = FileLock(file)
+    try:
+        _acquire(lock, path)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        yield
+        return
     try:
         yield
     finally:
+        # Removed while it is held: whoever waits finds that the file is gone and takes the lock of a new one.
         file.unlink(missing_ok=True)
-        os.close(lock)
+        lock.release()
+
+
+def _acquire(lock: BaseFileLock, path: str | Path) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for another process that makes {path}", file=sys.stderr, flush=True)
+        lock.acquire()

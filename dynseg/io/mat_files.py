@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
+from dynseg.io.mat73_files import is_mat73, read_mat73
 
 _HEADER_BYTES = 128
+_ORDERS = {b"IM": "<", b"MI": ">"}
 _TAG = 8
 _MAX_BYTES = 1 << 28
 _MAX_DEPTH = 8
@@ -26,8 +28,13 @@ _MX_CELL, _MX_STRUCT = 1, 2
 _MX_NUMBERS = range(6, 16)
 
 
+def is_mat(content: bytes) -> bool:
+    """Tell whether a file starts as MATLAB files of version 5 to 7.3 do."""
+    return content[126:_HEADER_BYTES] in _ORDERS
+
+
 def read_mat_annotations(content: bytes, name: str) -> list[NDArray]:
-    """Read every annotator's label map from a MATLAB file of version 5 to 7.
+    """Read every annotator's label map from a MATLAB file of version 5 to 7.3.
 
     Parameters
     ----------
@@ -44,12 +51,13 @@ def read_mat_annotations(content: bytes, name: str) -> list[NDArray]:
     Raises
     ------
     UserError
-        If the file is broken, is of another version, or has neither `groundTruth` nor `Segmentation`.
+        If the file is broken, is of an older version, or has neither `groundTruth` nor `Segmentation`.
     """
     variables = _read(content, name)
     if "groundTruth" in variables:
         try:
-            annotations = [annotator["Segmentation"] for annotator in _contents(variables["groundTruth"])]
+            truth = variables["groundTruth"]
+            annotations = truth if is_mat73(content) else [each["Segmentation"] for each in _contents(truth)]
         except ValueError as error:
             raise _unreadable(name, error) from error
     elif "Segmentation" in variables:
@@ -81,7 +89,7 @@ def read_mat_contour_map(content: bytes, name: str) -> NDArray | None:
     Raises
     ------
     UserError
-        If the file is broken or of another version.
+        If the file is broken or of an older version.
     """
     contour_map = _read(content, name).get("ucm2")
     return contour_map if isinstance(contour_map, np.ndarray) and contour_map.ndim == 2 else None
@@ -121,11 +129,15 @@ def read_mat_label_map_series(content: bytes, name: str) -> list[NDArray] | None
 
 
 def _read(content: bytes, name: str) -> dict[str, Any]:
-    order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES])
-    if order is None or content.startswith(b"MATLAB 7.3"):
+    try:
+        if is_mat73(content):
+            return read_mat73(content)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise _unreadable(name, error) from error
+    if not is_mat(content):
         raise UserError(f'{name} isn\'t a MATLAB file of version 5 to 7: save it in MATLAB with "-v7"')
     try:
-        return dict(_variables(content, order))
+        return dict(_variables(content, _ORDERS[content[126:_HEADER_BYTES]]))
     except (ValueError, IndexError, OverflowError, struct.error, zlib.error) as error:
         raise _unreadable(name, error) from error
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.parameters import make_parameters
 from dynseg.result import Context, Segmentation
+from dynseg.training.cost import Cost
 
 __all__ = ["Context", "Method", "Segmentation", "check_label_limits", "find_method", "method_names"]
 
@@ -33,12 +33,20 @@ class Method:
         Whether the method runs on a GPU where there is one.
     uses_seed : bool
         Whether another seed may give another label map. If not, the workflow runs the method once for all seeds.
+    cost : callable, optional
+        For a method that trains a network: from its parameters, the height and width of an image and the number of
+        threads to a `dynseg.training.cost.Cost`. The workflow sizes jobs by it; it decides no result.
+    takes_any_bands : bool
+        Whether images may also be (H, W, bands) float32 from 0 to 1, as `dynseg.read_image` gives pictures of more than
+        8 bits or of other channels. Other methods are given such pictures as uint8 RGB.
     """
 
     parameters: type
-    segment: Callable[[NDArray[np.uint8], Context, Any], Segmentation]
+    segment: Callable[[NDArray[Any], Context, Any], Segmentation]
     uses_gpu: bool = False
     uses_seed: bool = True
+    cost: Callable[[Any, int, int, int], Cost] | None = None
+    takes_any_bands: bool = False
 
     def make_parameters(self, values: Mapping[str, Any]) -> Any:
         """Make an object of `parameters` from values that may be text; see `dynseg.parameters.make_parameters`.

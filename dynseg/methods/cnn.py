@@ -1,15 +1,14 @@
 """The paper's method: a network trained on one image with a fixed, FSF or SCF weight."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.methods import Context, Method, Segmentation
 from dynseg.parameters import TrainingParameters, check_parameter
-
-SCHEMES = ("fixed", "fsf", "scf")
+from dynseg.training.cost import training_cost
+from dynseg.training.weighting import SCHEMES, weight_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +17,8 @@ class CnnParameters(TrainingParameters):
 
     Attributes
     ----------
-    scheme : {"fixed", "fsf", "scf"}
-        The weight of the continuity loss: μ, q′/μ or μ/q′ (equations 1 to 3).
+    scheme : {"fsf", "scf", "fixed"}
+        The weight of the continuity loss: q′/μ, μ/q′ or μ (equations 2, 3 and 1).
     mu : float
         μ, above 0.
     """
@@ -54,11 +53,11 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameter
     UserError
         If a loss is not finite.
     """
+    from dynseg.training.images import image_tensor
     from dynseg.training.run import train_and_apply
-    from dynseg.training.weighting import SCHEMES as WEIGHTINGS
 
-    weighting = partial(WEIGHTINGS[parameters.scheme], mu=parameters.mu)
-    return train_and_apply(image, context, parameters, weighting)
+    weighting = weight_of(parameters.scheme, parameters.mu)
+    return train_and_apply(image_tensor(image).to(context.device), context.seed, parameters, weighting)
 
 
-method = Method(CnnParameters, segment, uses_gpu=True)
+method = Method(CnnParameters, segment, uses_gpu=True, cost=training_cost, takes_any_bands=True)

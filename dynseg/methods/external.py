@@ -16,7 +16,7 @@ class ExternalParameters:
     Attributes
     ----------
     predictions : str
-        A folder with a PNG, .mat, .npy or .h5 file for each image, named by its id; or one .h5 file of all images.
+        A folder with a PNG, TIFF, .mat, .npy or .h5 file for each image, named by its id; or one .h5 file of all.
     ucm_threshold : float
         At least 0: the files are ultrametric contour maps (`ucm2` in .mat files of the BSDS), to be cut at this
         value. Below 0: they are label maps.

@@ -4,6 +4,7 @@ Ji et al. train one network on a whole data set. How the paper ran it on each im
 takes their loss and their kinds of views, and the paper's network with one response a cluster.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.methods import Context, Method, Segmentation
-from dynseg.parameters import check_parameter
+from dynseg.parameters import TrainingParameters, check_parameter, reduced_size
+from dynseg.training.cost import Cost, training_cost
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 # Ji et al. draw brightness, contrast and saturation factors from 1 ± 0.4.
 JITTER = 0.4
+# How much more an iteration with its two views and its loss costs than the fast step's.
+SLOWDOWN = 3.0
+# Maps of a complex number for each pair of clusters that the loss keeps.
+SPECTRA = 3
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class IicParameters:
         M and p of the paper's network.
     iterations : int
     learning_rate, momentum : float
-        Of stochastic gradient descent. This loss bears a larger rate than the paper's 0.1 and then needs fewer
+        Settings of stochastic gradient descent. This loss bears a larger rate than the paper's 0.1 and then needs fewer
         iterations.
     scale : float
         Train on the image reduced by this factor, then apply the network once to the full-size image.
@@ -96,14 +102,14 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: IicParameter
     import torch
 
     from dynseg.training.fast.layer import convolve_in_strips
-    from dynseg.training.run import image_tensor, reduce_image
+    from dynseg.training.images import image_tensor, reduce_image
     from dynseg.training.step import count_labels
 
     network = initial_clustering_network(parameters, context.seed).to(context.device)
     if context.device == "cpu":
         convolve_in_strips(network)
     full_size = image_tensor(image).to(context.device)
-    reduced = reduce_image(full_size, parameters.scale)
+    reduced = reduce_image(full_size, reduced_size(image.shape[0], image.shape[1], parameters.scale))
     if reduced.shape[1] * reduced.shape[2] < 2:
         raise UserError(f"the image is a single pixel at scale {parameters.scale}: raise the scale or leave it out")
     generator = torch.Generator().manual_seed(context.seed)
@@ -229,4 +235,21 @@ def correlate(first: "Tensor", second: "Tensor", displacement: int) -> "Tensor":
     return torch.fft.irfft(rows, n=size[1])[..., torch.arange(-right, right + 1)]
 
 
-method = Method(IicParameters, segment, uses_gpu=True)
+def cost(parameters: IicParameters, height: int, width: int, threads: int = 1) -> Cost:
+    """Return what segmenting an image costs; see `dynseg.training.cost.training_cost`."""
+    training = TrainingParameters(
+        parameters.components, parameters.channels, parameters.iterations, scale=parameters.scale, step="plain"
+    )
+    network = training_cost(training, height, width, threads)
+    reduced_height, reduced_width = reduced_size(height, width, parameters.scale)
+    rows, columns = reduced_height + parameters.displacement, (reduced_width + parameters.displacement) // 2 + 1
+    spectra = SPECTRA * 8 * parameters.clusters**2 * rows * columns
+    return dataclasses.replace(
+        network,
+        iteration_gflop=SLOWDOWN * network.iteration_gflop,
+        cpu_factor=1.0,
+        memory=network.memory + spectra,
+    )
+
+
+method = Method(IicParameters, segment, uses_gpu=True, cost=cost)

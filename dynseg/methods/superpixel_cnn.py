@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from dynseg.methods import Context, Method, Segmentation
 from dynseg.parameters import TrainingParameters, check_parameter
+from dynseg.training.cost import training_cost
+from dynseg.training.weighting import weight_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +26,7 @@ class SuperpixelCnnParameters(TrainingParameters):
         About how many superpixels the image at its own size is cut into. When the network is trained on a reduced
         image there are fewer, so that a superpixel keeps its number of pixels.
     compactness : float
-        Of SLIC, above 0: larger values make squarer superpixels.
+        Compactness of SLIC, above 0: larger values make squarer superpixels.
     """
 
     superpixels: int = 10_000
@@ -61,10 +63,8 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: SuperpixelCn
     UserError
         If a loss is not finite.
     """
-    from functools import partial
-
+    from dynseg.training.images import image_tensor
     from dynseg.training.run import train_and_apply
-    from dynseg.training.weighting import fixed
 
     def refine(reduced: NDArray[np.uint8]) -> "Callable[[Tensor], Tensor]":
         share = (reduced.shape[0] * reduced.shape[1]) / (image.shape[0] * image.shape[1])
@@ -72,7 +72,8 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: SuperpixelCn
         superpixels = find_superpixels(reduced, count, parameters.compactness)
         return majority_vote(superpixels, parameters.channels, context.device)
 
-    return train_and_apply(image, context, parameters, partial(fixed, mu=0.0), refine)
+    tensor = image_tensor(image).to(context.device)
+    return train_and_apply(tensor, context.seed, parameters, weight_of("fixed", mu=0.0), refine=refine)
 
 
 def find_superpixels(image: NDArray[np.uint8], count: int, compactness: float) -> NDArray[np.int64]:
@@ -128,4 +129,4 @@ def majority_vote(superpixels: NDArray[np.int64], channels: int, device: str) ->
     return vote
 
 
-method = Method(SuperpixelCnnParameters, segment, uses_gpu=True)
+method = Method(SuperpixelCnnParameters, segment, uses_gpu=True, cost=training_cost)

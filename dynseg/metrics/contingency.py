@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dynseg.metrics.relabelling import relabel
+
 # A dense count is faster than sorting the pixels as long as its table isn't much larger than the picture.
 DENSE_CELLS_PER_PIXEL = 8
 
@@ -96,8 +98,8 @@ def _indices(labels: NDArray) -> tuple[NDArray[np.intp], int]:
         return flat.astype(np.intp), 1
     highest = int(flat.max())
     if highest > flat.size:
-        present, inverse = np.unique(flat, return_inverse=True)
-        return inverse, present.size
+        found, compact = relabel(flat)
+        return compact, found.size
     return flat.astype(np.intp), highest + 1
 
 

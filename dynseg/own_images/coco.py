@@ -17,7 +17,7 @@ def coco_annotations(labels: NDArray[np.integer], file_name: str) -> dict[str, A
     labels : ndarray, (H, W), integer
         Label map.
     file_name : str
-        Of the image.
+        Name of the image's file.
 
     Returns
     -------

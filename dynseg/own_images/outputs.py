@@ -1,9 +1,11 @@
 """What `dynseg segment` writes for an image: label maps, pictures of them, and other programs' formats."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,34 +18,19 @@ from dynseg.io.label_maps import write_label_maps
 from dynseg.own_images.coco import coco_annotations
 from dynseg.result import Segmentation
 
-# The end of a file's name by format.
-FORMATS = {
-    "png": ".png",
-    "overlay": ".overlay.png",
-    "boundaries": ".boundaries.png",
-    "npy": ".npy",
-    "h5": ".h5",
-    "json": ".json",
-}
+# The record of what made a folder of outputs; see `dynseg.own_images.record`.
+RECORD = "dynseg-run.json"
 _INDEXED = 256
 # One pixel of line for this many along the longer side, so that lines are seen when a large picture is shown whole.
 _PIXELS_PER_LINE_WIDTH = 600
 
 
-def write_outputs(
-    paths: Mapping[str, Path],
-    image: NDArray[np.uint8],
-    segmentation: Segmentation,
-    name: str,
-    provenance: Mapping[str, Any],
-    shared_labels: bool = False,
-) -> None:
-    """Write the label map of an image in several formats; each file appears when it is whole.
+@dataclass(frozen=True)
+class Labelled:
+    """An image with its result.
 
-    Parameters
+    Attributes
     ----------
-    paths : mapping from str to path
-        Keys of `FORMATS`.
     image : ndarray, (H, W, 3), uint8
     segmentation : Segmentation
     name : str
@@ -52,32 +39,36 @@ def write_outputs(
         What made the label map; see `dynseg.provenance.describe_run`.
     shared_labels : bool
         Whether labels mean the same in several images: each then has one colour in all of them.
+    """
+
+    image: NDArray[np.uint8]
+    segmentation: Segmentation
+    name: str
+    provenance: Mapping[str, Any]
+    shared_labels: bool = False
+
+    @cached_property
+    def colours(self) -> NDArray[np.uint8]:
+        """A colour for every label; see `label_colours`."""
+        return label_colours(self.segmentation.labels, self.shared_labels)
+
+
+def write_outputs(paths: Mapping[str, Path], labelled: Labelled) -> None:
+    """Write the label map of an image in several formats; each file appears when it is whole.
+
+    Parameters
+    ----------
+    paths : mapping from str to path
+        Keys of `FORMATS`.
+    labelled : Labelled
 
     Raises
     ------
     UserError
         If a file can't be written.
     """
-    labels = segmentation.labels
-    colours = label_colours(labels, shared_labels) if paths.keys() & {"png", "overlay"} else None
-    for kind, path in paths.items():
-        if kind == "h5":
-            write_label_maps(path, [(image_id(name), segmentation)], provenance)
-            continue
-        with written_aside(path) as aside:
-            if kind == "npy":
-                np.save(aside, labels)
-            elif kind == "json":
-                aside.write_text(
-                    json.dumps(coco_annotations(labels, PurePosixPath(name).name)) + "\n", encoding="utf-8"
-                )
-            elif kind == "boundaries":
-                width = max(1, round(max(labels.shape) / _PIXELS_PER_LINE_WIDTH))
-                Image.fromarray(draw_boundaries(image, labels, width)).save(aside)
-            elif colours is not None and kind == "overlay":
-                Image.blend(Image.fromarray(image), Image.fromarray(colours[labels]), 0.5).save(aside)
-            elif colours is not None:
-                indexed_picture(labels, colours).save(aside)
+    for name, path in paths.items():
+        FORMATS[name].write(path, labelled)
 
 
 def label_colours(labels: NDArray[np.integer], shared: bool = False) -> NDArray[np.uint8]:
@@ -88,7 +79,7 @@ def label_colours(labels: NDArray[np.integer], shared: bool = False) -> NDArray[
     labels : ndarray, (H, W), integer
         Label map.
     shared : bool
-        Choose colours by the label alone, and not by size and neighbours.
+        Choose colours by the label alone, and not by the sizes and neighbours of segments.
 
     Returns
     -------
@@ -109,7 +100,7 @@ def indexed_picture(labels: NDArray[np.integer], colours: NDArray[np.uint8]) -> 
     Parameters
     ----------
     labels : ndarray, (H, W), integer
-        Up to 65535.
+        Label map, with labels up to 65535.
     colours : ndarray, (largest label + 1, 3), uint8
     """
     if len(colours) > _INDEXED:
@@ -117,3 +108,54 @@ def indexed_picture(labels: NDArray[np.integer], colours: NDArray[np.uint8]) -> 
     picture = Image.fromarray(labels.astype(np.uint8)).convert("P")
     picture.putpalette(colours.ravel().tolist())
     return picture
+
+
+def _write_png(path: Path, labelled: Labelled) -> None:
+    with written_aside(path) as aside:
+        indexed_picture(labelled.segmentation.labels, labelled.colours).save(aside)
+
+
+def _write_overlay(path: Path, labelled: Labelled) -> None:
+    painted = labelled.colours[labelled.segmentation.labels]
+    with written_aside(path) as aside:
+        Image.blend(Image.fromarray(labelled.image), Image.fromarray(painted), 0.5).save(aside)
+
+
+def _write_boundaries(path: Path, labelled: Labelled) -> None:
+    labels = labelled.segmentation.labels
+    width = max(1, round(max(labels.shape) / _PIXELS_PER_LINE_WIDTH))
+    with written_aside(path) as aside:
+        Image.fromarray(draw_boundaries(labelled.image, labels, width)).save(aside)
+
+
+def _write_npy(path: Path, labelled: Labelled) -> None:
+    with written_aside(path) as aside:
+        np.save(aside, labelled.segmentation.labels)
+
+
+def _write_hdf5(path: Path, labelled: Labelled) -> None:
+    write_label_maps(path, [(image_id(labelled.name), labelled.segmentation)], labelled.provenance)
+
+
+def _write_coco(path: Path, labelled: Labelled) -> None:
+    content = coco_annotations(labelled.segmentation.labels, PurePosixPath(labelled.name).name)
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+class Format(NamedTuple):
+    """How a format's files end, and the function that writes one."""
+
+    suffix: str
+    write: Callable[[Path, Labelled], None]
+
+
+FORMATS = {
+    "png": Format(".png", _write_png),
+    "overlay": Format(".overlay.png", _write_overlay),
+    "boundaries": Format(".boundaries.png", _write_boundaries),
+    "npy": Format(".npy", _write_npy),
+    "h5": Format(".h5", _write_hdf5),
+    "json": Format(".json", _write_coco),
+}
+"""Formats by name."""

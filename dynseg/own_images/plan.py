@@ -1,19 +1,13 @@
-"""Find the images that a user names, decide where each one's outputs go, and which of them are done."""
+"""Find the images that a user names, their scribbles, and where the outputs of each go."""
 
-import hashlib
-import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dynseg.errors import UserError
-from dynseg.io.files import written_aside
 from dynseg.io.images import IMAGE_SUFFIXES
-from dynseg.own_images.outputs import FORMATS
-
-RECORD = "dynseg-run.json"
+from dynseg.own_images.outputs import FORMATS, RECORD
 
 
 @dataclass(frozen=True)
@@ -24,9 +18,9 @@ class PlannedImage:
     ----------
     source : path
     relative : path
-        Below the named folder, without extension.
+        Path below the named folder, without extension.
     outputs : dict of str to path
-        By format.
+        The files to write, by format.
     """
 
     source: Path
@@ -43,7 +37,7 @@ class Plan:
 
 
 def find_images(
-    sources: Sequence[Path], left_out: Iterable[Path] = ()
+    sources: Sequence[Path], excluded: Iterable[Path] = ()
 ) -> tuple[dict[Path, tuple[Path, Path]], list[str]]:
     """Find images, and all images in folders, each once.
 
@@ -53,22 +47,22 @@ def find_images(
     ----------
     sources : sequence of path
         Files and folders.
-    left_out : iterable of path
+    excluded : iterable of path
         Files and folders in folders that are no sources.
 
     Returns
     -------
     found : dict of path to (path, path)
-        By resolved path: the image's path, and that below the named folder.
+        From the resolved path to the image's path, and its path below the named folder.
     problems : list of str
         A sentence for every source without an image.
     """
-    left_out = {path.resolve() for path in left_out}
+    excluded = {path.resolve() for path in excluded}
     found: dict[Path, tuple[Path, Path]] = {}
     problems = []
     for source in sources:
         if source.is_dir():
-            inside = _images_below(source, left_out)
+            inside = _images_below(source, excluded)
             if not inside:
                 problems.append(f"{source} has no file that ends in {', '.join(sorted(IMAGE_SUFFIXES))}")
             for path in inside:
@@ -108,7 +102,7 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], s
     plan = Plan(problems=problems)
     taken = {(output / RECORD).resolve(): RECORD}
     for path, relative in found.values():
-        outputs = {kind: output / relative.with_name(relative.stem + FORMATS[kind]) for kind in formats}
+        outputs = {kind: output / relative.with_name(relative.stem + FORMATS[kind].suffix) for kind in formats}
         clashes = [out for out in outputs.values() if out.resolve() in taken]
         if any(out.resolve() in found for out in outputs.values()):
             plan.problems.append(f"{path}: its output would replace an image: choose another folder for --output")
@@ -123,112 +117,38 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], s
     return plan
 
 
-def start_record(
-    output: Path,
-    images: Iterable[PlannedImage],
-    settings: Mapping[str, Any],
-    about: Mapping[str, Any],
-    resume: bool,
-    scribbles: Mapping[Path, Path] | None = None,
-) -> float:
-    """Write what makes the outputs of a folder; to resume, check it against what made those that are there.
-
-    Outputs to resume that were made of another image or of other scribbles are removed.
+def find_scribbles(path: Path, images: Sequence[PlannedImage]) -> dict[Path, Path]:
+    """Return the file of scribbles of every image that has one, by the image's source.
 
     Parameters
     ----------
-    output : path
-        The folder of outputs.
-    images : iterable of PlannedImage
-    settings : mapping
-        What decides a label map; values that JSON has types for.
-    about : mapping
-        What else belongs to the record.
-    resume : bool
-        Whether outputs that are there count.
-    scribbles : mapping from path to path, optional
-        The file of scribbles of an image, by its source.
-
-    Returns
-    -------
-    float
-        The time from which outputs count as made with these settings.
+    path : path
+        One file for the one image, or a folder with NAME.png for NAME.jpg.
+    images : sequence of PlannedImage
 
     Raises
     ------
     UserError
-        If the folder can't be written, or was made with other settings.
+        If one file is given for several images, or a folder has none for any.
     """
-    path = output / RECORD
-    earlier = _earlier_record(path, settings) if resume and path.exists() else None
-    record: dict[str, Any] = earlier or {**about, "settings": settings}
-    inputs = record.setdefault("inputs", {})
-    for image in images:
-        name, made_of = str(image.relative), _fingerprint(image.source, (scribbles or {}).get(image.source))
-        if earlier and made_of != inputs.get(name):
-            for out in image.outputs.values():
-                out.unlink(missing_ok=True)
-        inputs[name] = made_of
-    before = path.stat() if earlier else None
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        if before:
-            os.utime(aside, ns=(before.st_atime_ns, before.st_mtime_ns))
-    return path.stat().st_mtime
+    if not path.is_dir():
+        if len(images) > 1:
+            raise UserError(f"{path} is one file and there are {len(images)} images: give a folder of scribbles")
+        return {images[0].source: path}
+    found = {image.source: path / image.relative.with_name(f"{image.relative.name}.png") for image in images}
+    found = {source: file for source, file in found.items() if file.exists()}
+    if not found:
+        raise UserError(f"{path} has no scribbles for these images: name them as the images, NAME.png for NAME.jpg")
+    return found
 
 
-def _earlier_record(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read ({error}): leave out --resume") from error
-    if not isinstance(earlier, dict) or not isinstance(earlier.get("inputs", {}), dict):
-        raise UserError(f"{path} isn't the record of a run: leave out --resume")
-    difference = _first_difference(earlier.get("settings", {}), json.loads(json.dumps(settings)))
-    if difference:
-        raise UserError(
-            f"{path.parent} was made with {difference}: leave out --resume to make all of it again, or choose another "
-            "folder"
-        )
-    return earlier
-
-
-def _fingerprint(source: Path, scribbles: Path | None) -> dict[str, Any]:
-    """Return what tells an image and its scribbles from others of the same name."""
-    try:
-        status = source.stat()
-    except OSError:
-        return {}
-    # A file of scribbles that isn't there is complained of when its image's turn comes.
-    digest = hashlib.sha256(scribbles.read_bytes()).hexdigest() if scribbles and scribbles.is_file() else None
-    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "scribbles": digest}
-
-
-def is_done(image: PlannedImage, since: float, scribbles: Path | None = None) -> bool:
-    """Tell whether all outputs of an image are there, made since a time and after what they come from last changed."""
-    try:
-        made = min(path.stat().st_mtime for path in image.outputs.values())
-        changed = max(path.stat().st_mtime for path in (image.source, scribbles or image.source))
-        return made >= max(since, changed)
-    except OSError:
-        return False
-
-
-def _first_difference(earlier: Any, settings: Any, name: str = "settings") -> str:
-    if isinstance(earlier, dict) and isinstance(settings, dict):
-        names = sorted({*earlier, *settings})
-        differences = (_first_difference(earlier.get(key), settings.get(key), key) for key in names)
-        return next(filter(None, differences), "")
-    return "" if earlier == settings else f"{name} {earlier}, not {settings}"
-
-
-def _images_below(folder: Path, left_out: Collection[Path]) -> list[Path]:
-    """Return the images below a folder; `left_out` are resolved paths."""
+def _images_below(folder: Path, excluded: Collection[Path]) -> list[Path]:
+    """Return the images below a folder; `excluded` are resolved paths."""
     found = []
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
         shown = {name for name in folders + files if not name.startswith(".")}
-        shown = {name for name in shown if (here / name).resolve() not in left_out}
+        shown = {name for name in shown if (here / name).resolve() not in excluded}
         folders[:] = sorted(shown.intersection(folders))
         pictures = sorted(shown.intersection(files))
         found += [here / name for name in pictures if Path(name).suffix.lower() in IMAGE_SUFFIXES]

@@ -20,6 +20,7 @@ from dynseg.report.gallery import gallery_index, gallery_pictures
 from dynseg.report.pictures import figure_data
 from dynseg.report.results import Results, read_results, segmentation_facts, stage_times
 from dynseg.scoring.tables import Cell, Column, ResultsTable, columns_of, pivot, signed, three_decimals
+from dynseg.workflow.layout import ResultsTree
 
 # What a figure shows, by the folder that it lies in.
 FIGURE_KINDS = {
@@ -162,7 +163,7 @@ def _heading(column: Column) -> str:
 
 
 def _read_table(results: Results) -> pd.DataFrame:
-    path = results.folder / "tables" / "table1.csv"
+    path = ResultsTree(results.folder).table("csv")
     columns = ["dataset", "method", "measure", "score", "images"]
     if not path.exists():
         return pd.DataFrame({column: pd.Series(dtype=str) for column in columns})
@@ -174,7 +175,7 @@ def _read_table(results: Results) -> pd.DataFrame:
 
 
 def _read_differences(results: Results) -> pd.DataFrame:
-    path = results.folder / "tables" / "differences.csv"
+    path = ResultsTree(results.folder).differences
     columns = ["dataset", "measure", "method", "other", "distinguishable"]
     if not path.exists():
         return pd.DataFrame(columns=columns)
@@ -189,7 +190,7 @@ def _figures(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
     kinds = list(FIGURE_KINDS)
     for path in sorted(
-        (folder / "figures").rglob("*.png"),
+        ResultsTree(folder).figures.rglob("*.png"),
         key=lambda path: (kinds.index(path.parent.name) if path.parent.name in kinds else len(kinds), str(path)),
     ):
         # A folder that is no kind of figure holds something of the user's own.

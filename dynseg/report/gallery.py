@@ -12,10 +12,11 @@ from PIL import Image
 from dynseg.datasets.reading import find_image
 from dynseg.figures.inputs import annotations
 from dynseg.figures.palette import assign_colours
-from dynseg.io.images import read_image
+from dynseg.io.images import read_image, shown_as_rgb
 from dynseg.io.label_maps import read_history, read_labels
 from dynseg.report.pictures import fit, label_map_data, photograph_data
 from dynseg.report.results import Results, Run
+from dynseg.workflow.layout import ResultsTree
 
 LONGEST_SIDE = 360
 SHORTEST_LONGEST_SIDE = 96
@@ -95,8 +96,8 @@ def _characters(entry: dict[str, Any]) -> tuple[int, int]:
 
 
 def _image_pictures(results: Results, dataset: str, image_id: str, longest_side: int) -> dict[str, Any]:
-    folder = results.folder / "datasets" / dataset
-    photograph = fit(read_image(find_image(folder, image_id)), longest_side, Image.Resampling.LANCZOS)
+    folder = Path(ResultsTree(results.folder).dataset(dataset).folder)
+    photograph = fit(shown_as_rgb(read_image(find_image(folder, image_id))), longest_side, Image.Resampling.LANCZOS)
     truths = [fit(segments, longest_side, Image.Resampling.NEAREST) for segments in annotations(folder, image_id)]
     painted: list[np.ndarray] = []
     # The finest annotation says most about which areas there are, so it colours the others.

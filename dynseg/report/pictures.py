@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dynseg.figures.palette import colour_table, compact_labels
+from dynseg.figures.palette import colour_table
 from dynseg.figures.style import shrink
+from dynseg.metrics.relabelling import relabel
 
 FIGURE_SIDE = 1500
 _FIGURE_BYTES = 400_000
@@ -24,7 +25,7 @@ def photograph_data(photograph: NDArray[np.uint8]) -> str:
 
 def label_map_data(painted: NDArray[np.uint8]) -> str:
     """Return palette indices, as `assign_colours` gives them, (H, W) uint8, as an indexed PNG in base64."""
-    used, compact = compact_labels(painted)
+    used, compact = relabel(painted)
     picture = Image.fromarray(compact.astype(np.uint8)).convert("P")
     picture.putpalette(colour_table()[used].ravel().tolist())
     return _encoded(picture, format="PNG", compress_level=7)

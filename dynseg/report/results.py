@@ -12,8 +12,11 @@ from dynseg.datasets.reading import read_image_list, read_image_sizes
 from dynseg.errors import UserError
 from dynseg.io.label_maps import files_by_image, read_attributes
 from dynseg.scoring.scores import read_scores
-from dynseg.workflow import plan
 from dynseg.workflow.batches import run_files
+from dynseg.workflow.datasets import dataset_label
+from dynseg.workflow.layout import ResultsTree
+from dynseg.workflow.methods import images_per_job, images_per_job_setting, method_label, method_seeds
+from dynseg.workflow.resolved import Config
 
 
 @dataclass(frozen=True)
@@ -75,44 +78,46 @@ def read_results(folder: Path, config: Mapping[str, Any]) -> Results:
         If there is no prepared dataset in `folder`, or a file in it can't be read.
     """
     settings = dict(config)
+    tree = ResultsTree(folder)
     images = {
-        dataset: read_image_list(folder / "datasets" / dataset)
+        dataset: read_image_list(tree.dataset(dataset).folder)
         for dataset in settings["datasets"]
-        if (folder / "datasets" / dataset / "images.txt").exists()
+        if tree.dataset(dataset).image_list.exists()
     }
     if not images:
-        raise UserError(f"{folder} holds no prepared dataset (datasets/NAME/images.txt): name the results of a run")
+        expected = tree.dataset("NAME").image_list.relative_to(folder)
+        raise UserError(f"{folder} holds no prepared dataset ({expected}): name the results of a run")
     runs = {
         (dataset, method): run
         for dataset in images
         for method in settings["methods"]
-        if (run := _read_run(folder, settings, dataset, method, images[dataset])) is not None
+        if (run := _read_run(tree, settings, dataset, method, images[dataset])) is not None
     }
     return Results(
         folder,
-        {dataset: plan.dataset_label(settings, dataset) for dataset in images},
-        {method: plan.method_label(settings, method) for method in settings["methods"]},
+        {dataset: dataset_label(settings, dataset) for dataset in images},
+        {method: method_label(settings, method) for method in settings["methods"]},
         {method for method, entry in settings["methods"].items() if entry["method"] == "blank"},
         images,
         runs,
     )
 
 
-def _read_run(folder: Path, config: plan.Config, dataset: str, method: str, images: Sequence[str]) -> Run | None:
-    seed = plan.method_seeds(config, method)[0]
-    label_maps = folder / "segments" / dataset / method / f"seed{seed}"
+def _read_run(tree: ResultsTree, config: Config, dataset: str, method: str, images: Sequence[str]) -> Run | None:
+    seed = method_seeds(config, method)[0]
+    label_maps = tree.label_maps(dataset, method, seed)
     if not label_maps.is_dir():
         return None
-    sizes = read_image_sizes(folder / "datasets" / dataset) if _is_auto(config, method) else {}
-    count = plan.images_per_job(config, method, sizes.values())
-    scores = folder / "scores" / dataset / method / f"seed{seed}.csv"
+    sizes = read_image_sizes(tree.dataset(dataset).folder) if _is_auto(config, method) else {}
+    count = images_per_job(config, method, sizes.values())
+    scores = tree.scores(dataset, method, seed)
     return Run(
         files_by_image(run_files(label_maps, images, count)), read_scores(scores) if scores.exists() else pd.DataFrame()
     )
 
 
-def _is_auto(config: plan.Config, method: str) -> bool:
-    return plan.images_per_job_setting(config, method) == "auto"
+def _is_auto(config: Config, method: str) -> bool:
+    return images_per_job_setting(config, method) == "auto"
 
 
 def segmentation_facts(results: Results) -> list[dict[str, Any]]:
@@ -158,8 +163,9 @@ def stage_times(folder: Path) -> list[dict[str, Any]]:
         `stage`, `jobs`, `seconds` (total) and `longest` (one job), the longest stage first.
     """
     rows = []
-    for stage in _folders(folder / "benchmarks"):
-        files = sorted((folder / "benchmarks" / stage).rglob("*.tsv"))
+    benchmarks = ResultsTree(folder).benchmarks
+    for stage in _folders(benchmarks):
+        files = sorted((benchmarks / stage).rglob("*.tsv"))
         seconds = [float(value) for file in files for value in pd.read_csv(file, sep="\t")["s"]]
         if seconds:
             rows.append({"stage": stage, "jobs": len(seconds), "seconds": sum(seconds), "longest": max(seconds)})

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-# Values of one strip of enlarged responses: 32 MB of float32. While one is made, about four are in memory.
-_VALUES_PER_STRIP = 8_000_000
+from dynseg.training.strip_sizes import ENLARGED_VALUES_PER_STRIP
 
 
 def enlarged_labels(response: Tensor, size: tuple[int, int]) -> Tensor:
@@ -30,7 +29,7 @@ def enlarged_labels(response: Tensor, size: tuple[int, int]) -> Tensor:
     upper, lower, vertical = _neighbours(response.shape[0], height, response)
     left, right, horizontal = _neighbours(response.shape[1], width, response)
     labels = torch.empty(height, width, dtype=torch.int64, device=response.device)
-    rows_per_strip = max(1, _VALUES_PER_STRIP // (width * len(present)))
+    rows_per_strip = max(1, ENLARGED_VALUES_PER_STRIP // (width * len(present)))
     for start in range(0, height, rows_per_strip):
         rows = slice(start, min(start + rows_per_strip, height))
         strip = torch.lerp(response[upper[rows]], response[lower[rows]], vertical[rows, None, None])

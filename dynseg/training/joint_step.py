@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dynseg.training.descent import descend
 from dynseg.training.step import Observation, Step, count_labels
 
 
@@ -19,50 +18,36 @@ class JointStep:
     Parameters
     ----------
     steps : sequence of Step
-        One an image, all of the same network.
-    parameters : sequence of Tensor
-        The network's.
+        One per image, all of the same network.
     channels : int
         q of the network.
-    learning_rate, momentum : float
     """
 
-    def __init__(
-        self,
-        steps: Sequence[Step],
-        parameters: Sequence[Tensor],
-        channels: int,
-        learning_rate: float = 0.1,
-        momentum: float = 0.9,
-    ) -> None:
-        self.learning_rate: float | Tensor = learning_rate
-        self._momentum = momentum
+    def __init__(self, steps: Sequence[Step], channels: int) -> None:
         self._steps = steps
         self._channels = channels
-        self._velocities = {parameter: torch.zeros_like(parameter) for parameter in parameters}
+        self._shapes: list[torch.Size] = []
 
     def forward(self) -> Observation:
         """See `Step.forward`."""
         observations = [step.forward() for step in self._steps]
+        self._shapes = [observation.labels.shape for observation in observations]
         labels = torch.cat([observation.labels.flatten() for observation in observations])[None]
         similarity = torch.stack([observation.similarity_loss for observation in observations]).mean()
         continuity = torch.stack([observation.continuity_loss for observation in observations]).mean()
         return Observation(labels, count_labels(labels, self._channels), similarity, continuity)
 
     def gradients(self, weight: Tensor, target: Tensor | None = None) -> dict[Tensor, Tensor]:
-        """See `Step.gradients`; targets of several images are not supported."""
-        if target is not None:
-            raise ValueError("several images have no common target")
+        """See `Step.gradients`; the target has the shape of the labels that `forward` shows, (1, pixels)."""
         total: dict[Tensor, Tensor] = {}
-        for step in self._steps:
-            for parameter, gradient in step.gradients(weight).items():
+        for step, part in zip(self._steps, self._targets(target), strict=True):
+            for parameter, gradient in step.gradients(weight, part).items():
                 total[parameter] = total[parameter] + gradient if parameter in total else gradient
         return {parameter: gradient / len(self._steps) for parameter, gradient in total.items()}
 
-    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
-        """See `Step.update`."""
-        descend(self._velocities, self.gradients(weight, target), self.learning_rate, self._momentum)
-
-    def predict(self, size: tuple[int, int] | None = None) -> Tensor:
-        """Return the label map that `forward` shows; it can't be enlarged."""
-        return self.forward().labels
+    def _targets(self, target: Tensor | None) -> Sequence[Tensor | None]:
+        """Return the target of each image, (H, W)."""
+        if target is None:
+            return [None] * len(self._steps)
+        parts = target.flatten().split([shape.numel() for shape in self._shapes])
+        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]

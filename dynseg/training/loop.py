@@ -10,11 +10,14 @@ from torch import Tensor
 
 from dynseg.errors import UserError
 from dynseg.parameters import TrainingParameters
+from dynseg.training.descent import GradientDescent
+from dynseg.training.fast.step import FastStep
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.precision import autocast_type, runs_fast
 from dynseg.training.step import Observation, PlainStep, Step
 
-# Iterations between two looks at whether to stop, by type of device.
-LOOK_INTERVAL = {"cpu": 1, "cuda": 10}
+# How often, in iterations, training checks whether to stop, by type of device: each check waits for a GPU.
+CHECK_EVERY = {"cpu": 1, "cuda": 10}
 
 
 OnIteration = Callable[[int, Observation, Tensor], object]
@@ -26,14 +29,15 @@ them with `.item()` or `.cpu()` waits for a GPU, and nothing else does. An excep
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What training leaves behind, beside the trained network.
+class TrainingResult:
+    """The history of a training, and why it stopped.
 
     Attributes
     ----------
     history : dict of str to ndarray, (iterations,)
         `iteration` (from 1), `label_count` (q′), `weight`, `similarity_loss`, `continuity_loss`.
     stopped_by : {"labels", "settled", "iterations"}
+        Few labels were left, the label map stood still, or T was reached.
     """
 
     history: dict[str, NDArray]
@@ -45,26 +49,26 @@ def train(
     weighting: Callable[[Tensor], Tensor],
     parameters: TrainingParameters,
     refine: Callable[[Tensor], Tensor] | None = None,
-    look_interval: int = 1,
+    check_every: int = 1,
     on_iteration: OnIteration | None = None,
-) -> Trained:
-    """Train a network on one image (sections III.A and III.B of the paper).
+) -> TrainingResult:
+    """Train a network on the images of a step (sections III.A and III.B of the paper).
 
     Parameters
     ----------
     step : Step
-        Holds the network and the image.
+        Holds the network and the image, or several images.
     weighting : callable
         From q′, a tensor (), to the weight of the continuity loss, a tensor ().
     parameters : TrainingParameters
     refine : callable, optional
         From the label map (H, W) to the targets (H, W) of the similarity loss; the label map itself if missing.
-    look_interval : int
-        Iterations between two looks at whether to stop. The device is never waited for in between, and the result
-        doesn't depend on it.
+    check_every : int
+        How often, in iterations, the loop checks whether to stop. The device is never waited for in between, and the
+        result doesn't depend on it.
     on_iteration : callable, optional
-        See `OnIteration`. With a look interval above 1 it may also be called for the iterations between the stop and
-        the next look, which change nothing and aren't in the history.
+        See `OnIteration`. If checks are more than one iteration apart, it may also be called for the iterations between
+        the stop and the next check, which change nothing and aren't in the history.
 
     Raises
     ------
@@ -72,7 +76,8 @@ def train(
         If a loss is not finite.
     """
     rows: list[Tensor] = []
-    learning_rate = step.learning_rate
+    optimiser = GradientDescent(parameters.momentum)
+    learning_rate: float | Tensor = parameters.learning_rate
     stopped = torch.tensor(False)
     earlier_labels: Tensor | None = None
     for iteration in range(1, parameters.iterations + 1):
@@ -80,7 +85,8 @@ def train(
         weight = weighting(observation.label_count)
         if on_iteration is not None:
             on_iteration(iteration, observation, weight)
-        step.update(weight, refine(observation.labels) if refine else None)
+        target = refine(observation.labels) if refine else None
+        optimiser.descend(step.gradients(weight, target), learning_rate)
 
         few_labels = observation.label_count <= parameters.minimum_labels
         settled = torch.zeros_like(few_labels)
@@ -92,40 +98,34 @@ def train(
         rows.append(_row(observation, weight, few_labels, settled))
 
         stopped = few_labels | settled | stopped.to(few_labels.device)
-        if iteration % look_interval == 0 and stopped:
+        if iteration % check_every == 0 and stopped:
             break
-        if look_interval > 1:
-            # Between the stop and the next look the network stays as it was at the stop.
-            step.learning_rate = learning_rate * ~stopped
-    return _trained(torch.stack(rows).cpu().numpy())
+        if check_every > 1:
+            # Between the stop and the next check the network stays as it was at the stop.
+            learning_rate = parameters.learning_rate * ~stopped
+    return _result(torch.stack(rows).cpu().numpy())
 
 
 def make_step(
     network: SegmentationNetwork, image: Tensor, parameters: TrainingParameters, scribbles: Tensor | None = None
 ) -> Step:
-    """Return the step that suits the network's device: the fast one on the CPU, plain PyTorch on a GPU.
+    """Return the step for the network's device: the fast one on the CPU, plain PyTorch on a GPU.
 
     Parameters
     ----------
     network : SegmentationNetwork
-    image : Tensor, (3, H, W), float32
-        RGB in [0, 1], on the network's device.
+    image : Tensor, (bands, H, W), float32
+        Values in [0, 1], on the network's device.
     parameters : TrainingParameters
     scribbles : Tensor, (H, W), int64, optional
         Labels that some pixels should get, -1 elsewhere, on the network's device.
     """
-    if image.device.type == "cpu":
-        from dynseg.training.fast.step import FastStep
-
-        # PyTorch's batch norm refuses a single pixel.
-        plain = parameters.step == "plain" and image[0].numel() > 1
-        kind = PlainStep if plain else FastStep
-        return kind(network, image, parameters.learning_rate, parameters.momentum, scribbles=scribbles)
-    torch.backends.cuda.matmul.allow_tf32 = parameters.precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = parameters.precision == "tf32"
-    autocast = torch.bfloat16 if parameters.precision == "bfloat16" else None
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return PlainStep(network, image, parameters.learning_rate, parameters.momentum, autocast, scribbles)
+    if runs_fast(image, parameters):
+        return FastStep(network, image, scribbles=scribbles)
+    if image.device.type == "cuda":
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    autocast = autocast_type(image.device, parameters.precision)
+    return PlainStep(network, image, autocast=autocast, scribbles=scribbles)
 
 
 def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: 
     return torch.stack([value.to(torch.float64) for value in row])
 
 
-def _trained(rows: NDArray[np.float64]) -> Trained:
+def _result(rows: NDArray[np.float64]) -> TrainingResult:
     few_labels, settled = rows[:, 4] > 0, rows[:, 5] > 0
     stops = few_labels | settled
     if stops.any():
@@ -152,4 +152,4 @@ def _trained(rows: NDArray[np.float64]) -> Trained:
         )
     history: dict[str, NDArray] = {"iteration": np.arange(1, len(rows) + 1), "label_count": rows[:, 0].astype(np.int64)}
     history["weight"], history["similarity_loss"], history["continuity_loss"] = rows[:, 1:4].T.copy()
-    return Trained(history, stopped_by)
+    return TrainingResult(history, stopped_by)

@@ -16,7 +16,7 @@ def similarity_loss(response: Tensor, target: Tensor, weights: Tensor | None = N
     target : Tensor, (H, W), int64
         The response map's own argmax, or what a method puts in its place.
     weights : Tensor, (H, W), float, optional
-        Of the pixels; all 1 if missing.
+        Weight of each pixel; all 1 if missing.
 
     Returns
     -------

@@ -1,9 +1,15 @@
 """How much memory segmenting an image takes, and how much there is."""
 
-import os
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
-from dynseg.parameters import TrainingParameters, reduced_size
+import psutil
+
+from dynseg.errors import UserError
+from dynseg.parameters import TrainingParameters
+from dynseg.training.sizes import Size, Sizes
+from dynseg.training.strip_sizes import ENLARGED_VALUES_PER_STRIP, TILE, TILES_PER_STRIP
 
 _FLOAT = 4
 # Python, PyTorch and the libraries beside it, before any image: measured 0.54 GB with PyTorch's usual CUDA build, also
@@ -11,30 +17,39 @@ _FLOAT = 4
 PROCESS_BYTES = 540_000_000
 # oneDNN's reordered copies, or a workspace of cuDNN; either library chooses by shape.
 _LIBRARY_WORKSPACE = 300_000_000
-# The image and its label map in several types.
-BYTES_PER_PIXEL = 64
-# What the first convolution reads of a pixel: 27 values and a 1.
-_NEIGHBOURHOOD = 28
+# The label map, and each band of the image, in several types.
+_LABEL_BYTES = 16
+_BAND_BYTES = 16
 # Maps of what one strip is transformed to and from, in units of a tile and channel (`dynseg.training.fast.winograd`).
 _STRIP_VALUES = 180
-_TILES_PER_STRIP = 128
-_TILE = 4
 _KERNEL_GRADIENTS = 11 * 36
+# While one strip of enlarged responses is made, about four are there.
+_ENLARGEMENT_BYTES = 4 * _FLOAT * ENLARGED_VALUES_PER_STRIP
+# Sizes along the longer side, in pixels, that are tried in place of one that memory doesn't do for.
+LEAST_MAX_SIZE = 64
+_SIZE_STEP = 32
 
 
 def estimate_memory(
-    height: int, width: int, parameters: TrainingParameters, device: str = "cpu", threads: int = 1
+    height: int,
+    width: int,
+    parameters: TrainingParameters,
+    device: str = "cpu",
+    threads: int = 1,
+    bands: int = 3,
 ) -> int:
     """Estimate the peak memory of training a network on an image and applying it to the whole of it.
 
     Parameters
     ----------
     height, width : int
-        Of the image, in pixels, before it is reduced by `parameters.scale`.
+        Size of the image, in pixels, before it is reduced by `parameters.scale`.
     parameters : TrainingParameters
     device : {"cpu", "cuda"}
     threads : int
-        Of the fast step; each has buffers of its own.
+        Threads of the fast step; each has buffers of its own.
+    bands : int
+        Channels of the image.
 
     Returns
     -------
@@ -43,19 +58,108 @@ def estimate_memory(
         step's estimate and that were within 3 % of the measured peaks, the plain step's 6 to 55 % above them. On
         a GPU the memory that PyTorch takes there, reasoned from the maps that autograd keeps and not measured.
     """
-    reduced_height, reduced_width = reduced_size(height, width, parameters.scale)
-    fast = device == "cpu" and parameters.step == "fast"
-    train = _fast_step if fast else _plain_step
-    apply = _fast_step if fast else _plain_prediction
-    peak = max(train(reduced_height, reduced_width, parameters, threads), apply(height, width, parameters, threads))
-    return peak + BYTES_PER_PIXEL * height * width
+    return _estimate(Sizes.at_scale((height, width), parameters.scale), parameters, device, threads, bands)
 
 
-def available_memory(device: str = "cpu") -> int | None:
-    """Return how many bytes may still be taken on a device, or None if the system doesn't say.
+def memory_needed(
+    height: int,
+    width: int,
+    parameters: TrainingParameters,
+    max_size: int,
+    threads: int = 1,
+    bands: int = 3,
+) -> int:
+    """Estimate the peak memory of `dynseg.segment` on the CPU in bytes, beside what the process takes anyway.
 
-    On the CPU: what Linux can give without swapping, and no more than the limits of the control groups that the process
-    is in (containers, cluster jobs).
+    Parameters
+    ----------
+    height, width : int
+        Size of the image, in pixels.
+    parameters : TrainingParameters
+    max_size : int
+        See `dynseg.segment`.
+    threads, bands
+        See `estimate_memory`.
+    """
+    sizes = Sizes.within((height, width), max_size, parameters.scale)
+    estimate = _estimate(sizes, parameters, "cpu", threads, bands)
+    if sizes.applied == sizes.original:
+        return estimate
+    # The estimate counts the pixels that the network is applied to. Where responses are enlarged, a copy of them takes
+    # the place of the features.
+    pixels = sizes.applied[0] * sizes.applied[1]
+    return estimate + _pixel_bytes(bands) * (height * width - pixels) + _ENLARGEMENT_BYTES
+
+
+def check_memory(size: Size, bands: int, max_size: int, parameters: TrainingParameters, threads: int) -> None:
+    """Raise a UserError if an image won't fit into the CPU's memory at a size.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width of the image, in pixels.
+    bands : int
+        Channels of the image.
+    max_size : int
+        See `dynseg.segment`.
+    parameters : TrainingParameters
+    threads : int
+        See `estimate_memory`.
+    """
+    available = available_memory("cpu")
+
+    def needed_at(longer_side: int) -> int:
+        return memory_needed(*size, parameters, longer_side, threads=threads, bands=bands)
+
+    needed = needed_at(max_size)
+    if needed <= available:
+        return
+    sizes = range(min(max_size, max(size)), LEAST_MAX_SIZE, -_SIZE_STEP)
+    fitting = next((longer_side for longer_side in sizes if needed_at(longer_side) <= available), None)
+    advice = f"give --max-size (max_size) {fitting} or less" if fitting else "free some, or give a smaller image"
+    raise UserError(
+        f"{size[1]} × {size[0]} pixels need about {format_bytes(needed)} of memory at {sizes.start} pixels along the "
+        f"longer side, and {format_bytes(available)} are free: {advice}"
+    )
+
+
+def check_memory_of_training(sizes: Sequence[Size], bands: int, parameters: TrainingParameters, threads: int) -> None:
+    """Raise a UserError if training on several images won't fit into the CPU's memory.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        Height and width of each image at the size of training, in pixels.
+    bands : int
+        Channels of the images.
+    parameters : TrainingParameters
+    threads : int
+        See `estimate_memory`.
+    """
+    available = available_memory("cpu")
+    unreduced = dataclasses.replace(parameters, scale=1.0)
+    # Each image has a step with buffers of its own.
+    needed = sum(estimate_memory(*size, unreduced, threads=threads, bands=bands) for size in sizes)
+    if needed > available:
+        raise UserError(
+            f"training on {len(sizes)} images together needs about {format_bytes(needed)} of memory, and "
+            f"{format_bytes(available)} are free: give fewer, or a smaller --max-size (max_size)"
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that a device's memory was too small."""
+    import torch
+
+    # The CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def available_memory(device: str = "cpu") -> int:
+    """Return how many bytes may still be taken on a device.
+
+    On the CPU: what the system can give without swapping, and no more than the limits of the control groups that the
+    process is in (containers, cluster jobs).
 
     Parameters
     ----------
@@ -66,8 +170,7 @@ def available_memory(device: str = "cpu") -> int | None:
 
         free, _ = torch.cuda.mem_get_info()
         return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-    limits = [limit for limit in (_system_memory(), *_control_group_memory()) if limit is not None]
-    return min(limits, default=None)
+    return min(limit for limit in (_system_memory(), *_control_group_memory()) if limit is not None)
 
 
 def format_bytes(count: int) -> str:
@@ -75,46 +178,50 @@ def format_bytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
 
 
-def _fast_step(height: int, width: int, parameters: TrainingParameters, threads: int) -> int:
-    channels = parameters.channels
-    maps = height * width * _FLOAT * (channels * (parameters.components + 2) + _NEIGHBOURHOOD)
-    tiles = max(_TILES_PER_STRIP, -(-width // _TILE))
-    buffers = threads * tiles * _STRIP_VALUES * channels * _FLOAT
-    return maps + buffers + _KERNEL_GRADIENTS * channels**2 * _FLOAT
+def _estimate(sizes: Sizes, parameters: TrainingParameters, device: str, threads: int, bands: int) -> int:
+    """Estimate the peak memory of training and application, without what the original size takes beyond the applied."""
+    height, width = sizes.applied
+    if device == "cpu" and parameters.step == "fast":
+        training = _fast_maps(sizes.trained, parameters, parameters.components + 2, threads, bands)
+        training += _KERNEL_GRADIENTS * parameters.channels**2 * _FLOAT
+        application = _fast_maps(sizes.applied, parameters, 2, threads, bands)
+    else:
+        # Two maps a component are kept for the backward pass, and about eight are alive at its peak.
+        training = _plain_maps(sizes.trained, parameters, 2 * parameters.components + 8)
+        application = _plain_maps(sizes.applied, parameters, 4)
+    return max(training, application) + _pixel_bytes(bands) * height * width
 
 
-def _plain_step(height: int, width: int, parameters: TrainingParameters, threads: int) -> int:
-    # Two maps a component are kept for the backward pass, and about eight are alive at its peak.
-    maps = height * width * _FLOAT * parameters.channels * (2 * parameters.components + 8)
-    return maps + _LIBRARY_WORKSPACE
+def _fast_maps(size: Size, parameters: TrainingParameters, maps: int, threads: int, bands: int) -> int:
+    height, width = size
+    # What the first convolution reads of a pixel: the neighbourhood in every band, and a 1.
+    values = parameters.channels * maps + 9 * bands + 1
+    tiles = max(TILES_PER_STRIP, -(-width // TILE))
+    buffers = threads * tiles * _STRIP_VALUES * parameters.channels
+    return _FLOAT * (height * width * values + buffers)
 
 
-def _plain_prediction(height: int, width: int, parameters: TrainingParameters, threads: int) -> int:
-    return height * width * _FLOAT * parameters.channels * 4 + _LIBRARY_WORKSPACE
+def _plain_maps(size: Size, parameters: TrainingParameters, maps: int) -> int:
+    return size[0] * size[1] * _FLOAT * parameters.channels * maps + _LIBRARY_WORKSPACE
 
 
-def _system_memory() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        pass
-    try:
-        # Elsewhere all of the memory: better than no bound.
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
+def _pixel_bytes(bands: int) -> int:
+    return _LABEL_BYTES + _BAND_BYTES * bands
+
+
+def _system_memory() -> int:
+    return psutil.virtual_memory().available
 
 
 def _control_group_memory(
     groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> list[int | None]:
-    """Return what is left below the limit of each control group around the process, versions 2 and 1."""
+    """Return the free bytes below the limit of each control group around the process, versions 2 and 1."""
     try:
         lines = [line.split(":", 2) for line in groups.read_text(encoding="utf-8").splitlines()]
     except OSError:
         return []
-    left: list[int | None] = []
+    limits: list[int | None] = []
     for _, controllers, path in (line for line in lines if len(line) == 3):
         if controllers == "":
             folder, limit, usage, cache = root, "memory.max", "memory.current", "inactive_file"
@@ -129,13 +236,13 @@ def _control_group_memory(
             continue
         group = folder / path.lstrip("/")
         for place in (group, *group.parents):
-            left.append(_left_in_group(place / limit, place / usage, place / "memory.stat", cache))
+            limits.append(_free_in_group(place / limit, place / usage, place / "memory.stat", cache))
             if place == folder:
                 break
-    return left
+    return limits
 
 
-def _left_in_group(limit: Path, usage: Path, statistics: Path, cache: str) -> int | None:
+def _free_in_group(limit: Path, usage: Path, statistics: Path, cache: str) -> int | None:
     try:
         used = int(usage.read_text())
         # Files that were read lately count as used, and make way for whoever needs memory.

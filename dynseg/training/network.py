@@ -18,11 +18,14 @@ class SegmentationNetwork(nn.Module):
         M, the number of 3×3 components.
     channels : int
         p = q, the width of every layer and the largest number of clusters.
+    bands : int
+        Channels of the image: 3 for RGB.
     """
 
-    def __init__(self, components: int = 3, channels: int = 100) -> None:
+    def __init__(self, components: int, channels: int, bands: int = 3) -> None:
         super().__init__()
-        widths = [3, *[channels] * components]
+        self.bands = bands
+        widths = [bands, *[channels] * components]
         self.convolutions = nn.ModuleList(
             [nn.Conv2d(width, channels, kernel_size=3, padding=1) for width in widths[:-1]]
             + [nn.Conv2d(widths[-1], channels, kernel_size=1)]
@@ -36,8 +39,8 @@ class SegmentationNetwork(nn.Module):
 
         Parameters
         ----------
-        image : Tensor, (1, 3, H, W), float
-            RGB in [0, 1].
+        image : Tensor, (1, bands, H, W), float
+            Values in [0, 1].
 
         Returns
         -------
@@ -49,7 +52,9 @@ class SegmentationNetwork(nn.Module):
         return self.normalisations[-1](self.convolutions[-1](features))
 
 
-def initial_network(components: int, channels: int, seed: int, initialisation: str = "pytorch") -> SegmentationNetwork:
+def initial_network(
+    components: int, channels: int, seed: int, initialisation: str = "pytorch", bands: int = 3
+) -> SegmentationNetwork:
     """Return a network on the CPU whose initial weights depend on these parameters alone.
 
     So every image and every method starts from the same values ("fixed to a single set of values for all methods",
@@ -63,10 +68,12 @@ def initial_network(components: int, channels: int, seed: int, initialisation: s
     initialisation : {"pytorch", "xavier"}
         PyTorch's default, as in all released code; or uniform weights and no biases (Glorot & Bengio 2010), as an
         earlier paper of the authors says.
+    bands : int
+        See `SegmentationNetwork`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = SegmentationNetwork(components, channels)
+        network = SegmentationNetwork(components, channels, bands)
         if initialisation == "xavier":
             for convolution in cast(list[nn.Conv2d], list(network.convolutions)):
                 nn.init.xavier_uniform_(convolution.weight)

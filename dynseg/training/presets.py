@@ -1,4 +1,4 @@
-"""How to train when nothing else is said: as published, or in a small part of the time."""
+"""Default training settings: as published, or in a small part of the time."""
 
 from typing import Any
 
@@ -15,8 +15,5 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"components": 2, "iterations": 60, "scale": 0.25},
 }
 
-# The best of the paper's values of μ for each scheme.
-DEFAULT_MU = {"fsf": 15.0, "scf": 50.0, "fixed": 5.0}
-
-# What the generators of every library take.
+# The largest seed that NumPy, torch and scikit-learn all accept.
 LARGEST_SEED = 2**32 - 1

@@ -1,49 +1,10 @@
 """Scribbles: labels that the user gives some pixels (Kim, Kanezaki & Tanaka 2020, section 3.3)."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
-from dynseg.io.images import _opened
-
-UNLABELLED = 255
-
-
-def read_scribbles(path: Path | str) -> NDArray[np.integer]:
-    """Read a label image in which 255, which is white in grey pictures, marks the pixels without a label.
-
-    Returns
-    -------
-    ndarray, (H, W), uint8
-        Palette indices or grey values.
-
-    Raises
-    ------
-    UserError
-        If it can't be read, is transparent anywhere, has colours, other than 8 bits a pixel, or a palette of whose
-        index 255 no pixel is.
-    """
-    with _opened(path, None) as image:
-        is_opaque = not image.has_transparency_data or image.convert("RGBA").getchannel("A").getextrema() == (255, 255)
-        # Programs for painting save an alpha channel that hides nothing.
-        image = image.convert(image.mode[:-1]) if is_opaque and image.mode in ("LA", "RGBA") else image
-        mode, values = image.mode, np.array(image)
-    if not is_opaque:
-        raise UserError(f"{path} is transparent in places: lay the scribbles on white and save them again")
-    if mode == "1" or mode.startswith(("I", "F")):
-        bits = "1 bit" if mode == "1" else "more than 8 bits"
-        raise UserError(f"{path} has {bits} a pixel: save scribbles with 8 bits, 255 where there is none")
-    if mode == "P" and not (values == UNLABELLED).any():
-        raise UserError(
-            f"{path} has a palette and no pixel of index {UNLABELLED}, which means no label: save scribbles as grey "
-            "values, white where there is none"
-        )
-    # They save grey as three equal channels, too.
-    if mode not in ("L", "P") and not (mode == "RGB" and (values == values[:, :, :1]).all()):
-        raise UserError(f"{path} has colours: save scribbles as palette or grey values, 255 where there is none")
-    return values if values.ndim == 2 else values[:, :, 0]
+from dynseg.result import UNLABELLED
 
 
 def number_scribbles(
@@ -56,9 +17,9 @@ def number_scribbles(
     scribbles : ndarray, (H, W), integer
         Any labels from 0; 255 where there is none.
     shape : tuple of int
-        Of the image.
+        Height and width of the image, in pixels.
     channels : int
-        Of the network.
+        q of the network.
 
     Returns
     -------
@@ -81,19 +42,19 @@ def number_scribbles(
         )
     labels, numbered = np.unique(scribbles, return_inverse=True)
     numbered = numbered.reshape(shape)
-    without = labels == UNLABELLED
-    if without.all():
+    is_unlabelled = labels == UNLABELLED
+    if is_unlabelled.all():
         raise UserError("the scribbles are empty: every pixel is 255, which means no label")
     if labels[0] < 0:
         raise UserError(f"the scribbles have the label {labels[0]}: use whole numbers from 0, and 255 for no label")
-    labels = labels[~without]
+    labels = labels[~is_unlabelled]
     if len(labels) >= channels:
         raise UserError(
             f"the scribbles have {len(labels)} labels and the network {channels}, which leaves no other: use fewer, or "
             "raise the largest number of labels (--max-labels, channels)"
         )
-    channel_of = np.cumsum(~without) - 1
-    channel_of[without] = -1
+    channel_of = np.cumsum(~is_unlabelled) - 1
+    channel_of[is_unlabelled] = -1
     return channel_of[numbered].astype(np.int64), labels
 
 
@@ -107,7 +68,36 @@ def restore_labels(label_map: NDArray[np.integer], labels: NDArray[np.integer], 
     labels : ndarray, (count,), integer
         From `number_scribbles`.
     channels : int
-        Of the network.
+        q of the network.
     """
     free = np.setdiff1d(np.arange(channels + len(labels) + 1), [*labels, UNLABELLED])
     return np.concatenate([labels, free[: channels - len(labels)]]).astype(np.int64)[label_map]
+
+
+def reduce_scribbles(scribbles: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
+    """Return scribbles at another size: each pixel has the most frequent label among the pixels that it covers.
+
+    Pixels without a label don't vote, so that thin lines stay whole.
+
+    Parameters
+    ----------
+    scribbles : ndarray, (H, W), int64
+        Labels from 0; -1 where there is none.
+    height, width : int
+        At most H and W.
+
+    Returns
+    -------
+    ndarray, (height, width), int64
+        The smallest label wins a tie.
+    """
+    rows, columns = np.nonzero(scribbles >= 0)
+    labels = scribbles[rows, columns]
+    pixels = (rows * height // scribbles.shape[0]) * width + columns * width // scribbles.shape[1]
+    label_count = int(labels.max(initial=-1)) + 1
+    codes, votes = np.unique(pixels * label_count + labels, return_counts=True)
+    reduced = np.full(height * width, -1, dtype=np.int64)
+    # Later ones overwrite earlier ones: the most votes last, and among equal ones the smallest label.
+    order = np.lexsort((-codes, votes))
+    reduced[codes[order] // max(label_count, 1)] = codes[order] % max(label_count, 1)
+    return reduced.reshape(height, width)

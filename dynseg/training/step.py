@@ -6,8 +6,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dynseg.training.descent import descend
-from dynseg.training.enlargement import enlarged_labels
 from dynseg.training.losses import continuity_loss, pixel_weights, similarity_loss
 from dynseg.training.network import SegmentationNetwork
 
@@ -19,7 +17,7 @@ class Observation:
     Attributes
     ----------
     labels : Tensor, (H, W), int64
-        The argmax c of the response map.
+        The argmax c of the response map; of several images in one row, (1, pixels).
     label_count : Tensor, (), int64
         q′, the number of distinct labels.
     similarity_loss, continuity_loss : Tensor, (), float
@@ -33,9 +31,7 @@ class Observation:
 
 
 class Step(Protocol):
-    """One iteration on one image: a forward pass, then an update of the network's parameters in place."""
-
-    learning_rate: float | Tensor
+    """One iteration without the update: a forward pass, then the gradients of its losses."""
 
     def forward(self) -> Observation:
         """Run the network and measure its response map."""
@@ -47,20 +43,14 @@ class Step(Protocol):
         ----------
         weight : Tensor, (), float
             The weight of L_con, a constant for the gradient.
-        target : Tensor, (H, W), int64, optional
-            The labels of L_sim; the response map's own argmax if missing. Scribbles come first.
-        """
+        target : Tensor, int64, optional
+            The labels of L_sim, of the same shape as `Observation.labels`; the response map's own argmax if missing.
+            Scribbles come first.
 
-    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
-        """Descend along `gradients(weight, target)`."""
-
-    def predict(self, size: tuple[int, int] | None = None) -> Tensor:
-        """Return the label map, int64, of the network as it is now.
-
-        Parameters
-        ----------
-        size : tuple of int, optional
-            H and W of the label map, by default the image's own; larger ones come from enlarged responses.
+        Raises
+        ------
+        RuntimeError
+            If there was no forward pass since the last gradients.
         """
 
 
@@ -70,10 +60,8 @@ class PlainStep:
     Parameters
     ----------
     network : SegmentationNetwork
-    image : Tensor, (3, H, W), float
-        RGB in [0, 1], on the network's device and of its type.
-    learning_rate, momentum : float
-        Of stochastic gradient descent. `learning_rate` may later be set to a tensor of shape ().
+    image : Tensor, (bands, H, W), float
+        Values in [0, 1], on the network's device and of its type.
     autocast : torch.dtype, optional
         Run the network in this type where autocast holds it safe; losses stay in float32.
     scribbles : Tensor, (H, W), int64, optional
@@ -84,20 +72,14 @@ class PlainStep:
         self,
         network: SegmentationNetwork,
         image: Tensor,
-        learning_rate: float = 0.1,
-        momentum: float = 0.9,
+        *,
         autocast: torch.dtype | None = None,
         scribbles: Tensor | None = None,
     ) -> None:
-        self.learning_rate: float | Tensor = learning_rate
-        self._momentum = momentum
         self._network = network
         self._image = image[None]
         self._autocast = autocast
         self._parameters: list[Tensor] = list(network.parameters())
-        self._velocities: dict[Tensor, Tensor] = {
-            parameter: torch.zeros_like(parameter) for parameter in self._parameters
-        }
         self._scribbles = scribbles
         self._weights = None if scribbles is None else pixel_weights(scribbles).to(image.dtype)
         self._response: Tensor | None = None
@@ -105,7 +87,7 @@ class PlainStep:
 
     def forward(self) -> Observation:
         """See `Step.forward`."""
-        self._response = self._respond()
+        self._response = respond(self._network, self._image, self._autocast)
         response = self._response.detach()
         self._labels = labels = response.argmax(dim=1)[0]
         return Observation(
@@ -118,7 +100,7 @@ class PlainStep:
     def gradients(self, weight: Tensor, target: Tensor | None = None) -> dict[Tensor, Tensor]:
         """See `Step.gradients`."""
         if self._response is None or self._labels is None:
-            raise RuntimeError("update() needs a forward() before it")
+            raise RuntimeError("gradients() needs a forward() before it")
         target = with_scribbles(self._labels if target is None else target, self._scribbles)
         similarity = similarity_loss(self._response, target, self._weights)
         loss = similarity + weight * continuity_loss(self._response)
@@ -126,22 +108,12 @@ class PlainStep:
         self._response = None
         return dict(zip(self._parameters, gradients, strict=True))
 
-    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
-        """See `Step.update`."""
-        descend(self._velocities, self.gradients(weight, target), self.learning_rate, self._momentum)
 
-    @torch.no_grad()
-    def predict(self, size: tuple[int, int] | None = None) -> Tensor:
-        """See `Step.predict`."""
-        response = self._respond()[0]
-        if size is None or size == response.shape[1:]:
-            return response.argmax(dim=0)
-        return enlarged_labels(response.permute(1, 2, 0), size)
-
-    def _respond(self) -> Tensor:
-        with torch.autocast(self._image.device.type, self._autocast, enabled=self._autocast is not None):
-            response = self._network(self._image)
-        return response if self._autocast is None else response.float()
+def respond(network: SegmentationNetwork, image: Tensor, autocast: torch.dtype | None = None) -> Tensor:
+    """Return the response map (1, q, H, W) of an image (1, bands, H, W); see `PlainStep` for `autocast`."""
+    with torch.autocast(image.device.type, autocast, enabled=autocast is not None):
+        response = network(image)
+    return response if autocast is None else response.float()
 
 
 def count_labels(labels: Tensor, channels: int) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dynseg.errors import UserError
+from dynseg.workflow.layout import batch_file
 
 # "@" is in no image id, so a batch's name is never an image's.
 BATCH_NAME = re.compile(r"batch@(\d+)of([1-9]\d*)")
@@ -56,12 +57,12 @@ def run_files(folder: str | Path, image_ids: Sequence[str], images_per_job: int)
     Parameters
     ----------
     folder : path
-        `segments/DATASET/METHOD/seedN`.
+        `ResultsTree.label_maps` gives it.
     image_ids : sequence of str
     images_per_job : int
         As for `batches`.
     """
-    return [Path(folder) / f"{name}.h5" for name in batches(image_ids, images_per_job)]
+    return [batch_file(folder, name) for name in batches(image_ids, images_per_job)]
 
 
 def _bucket(image_id: str, count: int) -> int:

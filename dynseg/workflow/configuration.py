@@ -14,32 +14,26 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
+from dynseg.datasets import MODULES, find_kind, kind_names
 from dynseg.errors import UserError
 from dynseg.methods import find_method
 from dynseg.scoring.measures import MEASURES, table_measures
-from dynseg.workflow.plan import (
-    FIGURE_SECTIONS,
-    TUNING_DATASET,
-    Config,
-    every_dataset,
+from dynseg.workflow.datasets import TUNING_DATASET, every_dataset, has_ground_truth, is_url
+from dynseg.workflow.figures import FIGURE_SECTIONS, panel_methods, panel_shows
+from dynseg.workflow.methods import (
     every_method,
     grid,
-    has_ground_truth,
-    is_url,
     method_label,
     method_settings,
-    panel_methods,
-    panel_shows,
     sensitivity_methods,
     settings_beside_scheme,
     swept_parameters,
 )
+from dynseg.workflow.resolved import Config
 
 # Sections whose entries are named by the user: given anew on the command line, they replace the config file's.
 NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
 
-# Kinds whose archive may be an address.
-DOWNLOADED_KINDS = ("bsd500", "voc2012")
 
 _LARGEST_BITS = 63
 
@@ -70,7 +64,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     resolved: Config = copy.deepcopy(dict(config))
     datasets = resolved.get("datasets")
     for dataset_id, entry in datasets.items() if isinstance(datasets, dict) else ():
-        if isinstance(entry, dict) and dataset_id in ("bsd500", "voc2012", "mosaic", "photographs"):
+        if isinstance(entry, dict) and dataset_id in MODULES and not find_kind(dataset_id).needs_archive:
             entry.setdefault("kind", dataset_id)
     if isinstance(datasets, dict):
         resolved.setdefault("panels", {dataset_id: {"dataset": dataset_id} for dataset_id in datasets})
@@ -166,7 +160,7 @@ def _check_methods(config: Config) -> None:
 
 def _check_published(config: Config) -> None:
     # Methods of config/config.yaml keep their published scores where other datasets replace its own.
-    datasets = {*config["datasets"], "bsd500", "voc2012"}
+    datasets = {*config["datasets"], *kind_names(lambda kind: kind.archive is not None)}
     known = {name for dataset_id in datasets for name in table_measures(dataset_id)}
     endings = ", ".join(f"_{measure.name}" for measure in MEASURES if not measure.raw)
     for method_id, entry in config["methods"].items():
@@ -210,14 +204,14 @@ def _check_tuning(config: Config) -> None:
 def _check_datasets(config: Config) -> None:
     for dataset_id, entry in every_dataset(config).items():
         key = f"config: datasets/{dataset_id}"
-        if entry["kind"] == "folder" and not entry.get("archive"):
+        if find_kind(entry["kind"]).needs_archive and not entry.get("archive"):
             raise UserError(f"{key}/archive is missing: give the folder of images")
         if entry.get("sample") and entry.get("ids"):
             raise UserError(f"{key}: sample and ids exclude each other: leave one out")
         for name in ("archive", "annotations", "ids"):
             path = entry.get(name)
             is_address = bool(path) and is_url(path)
-            if is_address and not (name == "archive" and entry["kind"] in DOWNLOADED_KINDS):
+            if is_address and not (name == "archive" and find_kind(entry["kind"]).archive is not None):
                 raise UserError(f"{key}/{name}: {path} is an address: download it and give the path")
             if path and not is_address and not os.path.exists(path):
                 raise UserError(f"{key}/{name}: {path} doesn't exist: correct the path (relative to {Path.cwd()})")

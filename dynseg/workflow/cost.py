@@ -7,22 +7,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dynseg.methods.iic import IicParameters
-from dynseg.parameters import TrainingParameters, reduced_size
-from dynseg.training.memory import PROCESS_BYTES, estimate_memory
+from dynseg.methods import Method
 
 # Measured on the machine of benchmarks/README.md with the fast step, 100 channels: GFLOP/s of one thread, and how
 # they grow with threads.
 CPU_GFLOPS = 110.0
 THREAD_EXPONENT = 0.7
-# A forward pass against an iteration.
-FORWARD_SHARE = 0.4
-# How much slower the plain step is, and IIC with its two views and its loss.
-PLAIN_FACTOR = 4.0
-IIC_FACTOR = 3.0
-# Maps of a complex number for each pair of clusters that IIC's loss keeps.
-IIC_SPECTRA = 3
-
 # Not measured here: what a small GPU of recent years reaches, and what it takes to start an iteration's kernels.
 GPU_GFLOPS = 5000.0
 GPU_ITERATION_SECONDS = 0.003
@@ -52,53 +42,34 @@ LEAST_BYTES = 1_000_000_000
 Size = tuple[int, int]
 
 
-def iteration_gflop(height: int, width: int, components: int, channels: int) -> float:
-    """Return the GFLOP of one training iteration of the paper's network, counted as direct convolutions.
-
-    Each convolution has an output and two gradients, but that of the image isn't needed.
-
-    Parameters
-    ----------
-    height, width : int
-        Of the image that is trained on, in pixels.
-    components, channels : int
-        M and p = q of the paper.
-    """
-    first = 27 * channels
-    others = (components - 1) * 9 * channels**2 + channels**2
-    return 2 * height * width * (2 * first + 3 * others) / 1e9
-
-
-def segmentation_seconds(parameters: Any, size: Size, threads: int = 1, gpu: bool = False) -> float:
+def segmentation_seconds(method: Method, parameters: Any, size: Size, threads: int = 1, gpu: bool = False) -> float:
     """Return about how long one image takes if training goes on to its last iteration, in seconds.
 
     Parameters
     ----------
+    method : Method
+        Without a `cost`, the method trains no network.
     parameters : object
-        A method's parameters. Those with `components`, `channels` and `iterations` train the paper's network.
+        The method's parameters.
     size : (int, int)
         Height and width of the image, in pixels.
     threads : int
-        Of the job; of no account on a GPU.
+        Threads of the job; of no account on a GPU.
     gpu : bool
         Whether the network is trained on a GPU.
     """
     height, width = size
-    if not _trains_network(parameters):
+    if method.cost is None:
         return SECONDS_A_MEGAPIXEL * height * width / 1e6
-    network = (parameters.components, parameters.channels)
-    iteration = iteration_gflop(*reduced_size(height, width, getattr(parameters, "scale", 1.0)), *network)
-    if isinstance(parameters, IicParameters):
-        iteration *= IIC_FACTOR
-    last_pass = FORWARD_SHARE * iteration_gflop(height, width, *network)
+    cost = method.cost(parameters, height, width, threads)
     if gpu:
-        slowest = max(iteration / GPU_GFLOPS, GPU_ITERATION_SECONDS)
-        return parameters.iterations * slowest + last_pass / GPU_GFLOPS
-    factor = PLAIN_FACTOR if getattr(parameters, "step", "fast") == "plain" else 1.0
-    return factor * (parameters.iterations * iteration + last_pass) / (CPU_GFLOPS * threads**THREAD_EXPONENT)
+        slowest = max(cost.iteration_gflop / GPU_GFLOPS, GPU_ITERATION_SECONDS)
+        return cost.iterations * slowest + cost.application_gflop / GPU_GFLOPS
+    gflop = cost.iterations * cost.iteration_gflop + cost.application_gflop
+    return cost.cpu_factor * gflop / (CPU_GFLOPS * threads**THREAD_EXPONENT)
 
 
-def choose_images_per_job(parameters: Sequence[Any], uses_gpu: bool, sizes: Iterable[Size]) -> int:
+def choose_images_per_job(method: Method, parameters: Sequence[Any], sizes: Iterable[Size]) -> int:
     """Return how many images `images_per_job: auto` gives a job: so many that starting it is a tenth of its time.
 
     The estimate for a GPU counts, on every machine, for methods that use one: the same batches serve a laptop and a
@@ -107,10 +78,9 @@ def choose_images_per_job(parameters: Sequence[Any], uses_gpu: bool, sizes: Iter
 
     Parameters
     ----------
+    method : Method
     parameters : sequence of object
-        A method's parameters, or those of several that must share their batches; the most expensive one counts.
-    uses_gpu : bool
-        Whether the method uses a GPU where there is one.
+        The method's parameters; several share their batches, and the most expensive ones count.
     sizes : iterable of (int, int)
         Height and width of all images of the dataset, in pixels. The median counts.
     """
@@ -118,18 +88,21 @@ def choose_images_per_job(parameters: Sequence[Any], uses_gpu: bool, sizes: Iter
     if not by_area:
         return 1
     typical = by_area[len(by_area) // 2]
-    seconds = max(segmentation_seconds(each, typical, gpu=uses_gpu) for each in parameters)
-    seconds_on_cpu = max(segmentation_seconds(each, typical) for each in parameters)
+    seconds = max(segmentation_seconds(method, each, typical, gpu=method.uses_gpu) for each in parameters)
+    seconds_on_cpu = max(segmentation_seconds(method, each, typical) for each in parameters)
     wanted = _power_of_two(START_UP_SECONDS / START_UP_SHARE / seconds, math.ceil)
     longest = _power_of_two(LONGEST_JOB_SECONDS / seconds_on_cpu, math.floor)
     return min(wanted, longest, math.ceil(len(by_area) / FEWEST_JOBS))
 
 
-def job_minutes(parameters: Any, sizes: Iterable[Size], threads: int, gpu: bool, attempt: int = 1) -> int:
+def job_minutes(
+    method: Method, parameters: Any, sizes: Iterable[Size], threads: int, gpu: bool, attempt: int = 1
+) -> int:
     """Return the minutes to ask a cluster for, far above the estimate, and more with every attempt.
 
     Parameters
     ----------
+    method : Method
     parameters : object
         The method's parameters.
     sizes : iterable of (int, int)
@@ -139,12 +112,14 @@ def job_minutes(parameters: Any, sizes: Iterable[Size], threads: int, gpu: bool,
     attempt : int
         1 for the first.
     """
-    seconds = sum(segmentation_seconds(parameters, size, threads, gpu) for size in sizes)
+    seconds = sum(segmentation_seconds(method, parameters, size, threads, gpu) for size in sizes)
     margin = GPU_MARGIN if gpu else CPU_MARGIN
     return attempt * (LEAST_MINUTES + math.ceil(margin * seconds / 60))
 
 
-def job_megabytes(parameters: Any, sizes: Iterable[Size], threads: int, gpu: bool, attempt: int = 1) -> int:
+def job_megabytes(
+    method: Method, parameters: Any, sizes: Iterable[Size], threads: int, gpu: bool, attempt: int = 1
+) -> int:
     """Return the memory to ask a cluster for in MB, above the estimate, and more with every attempt.
 
     Parameters are those of `job_minutes`; the largest image counts.
@@ -153,25 +128,9 @@ def job_megabytes(parameters: Any, sizes: Iterable[Size], threads: int, gpu: boo
     needed = LEAST_BYTES + BYTES_A_PIXEL * height * width
     if gpu:
         needed += GPU_HOST_BYTES
-    elif _trains_network(parameters):
-        training = parameters
-        if not isinstance(training, TrainingParameters):
-            scale = getattr(parameters, "scale", 1.0)
-            training = TrainingParameters(parameters.components, parameters.channels, scale=scale, step="plain")
-        process = PROCESS_BYTES + estimate_memory(height, width, training, threads=threads)
-        if isinstance(parameters, IicParameters):
-            process += _spectra_bytes(parameters, *reduced_size(height, width, parameters.scale))
-        needed = max(needed, math.ceil(MEMORY_MARGIN * process))
+    elif method.cost is not None:
+        needed = max(needed, math.ceil(MEMORY_MARGIN * method.cost(parameters, height, width, threads).memory))
     return attempt * math.ceil(needed / 1e6)
-
-
-def _spectra_bytes(parameters: IicParameters, height: int, width: int) -> int:
-    rows, columns = height + parameters.displacement, (width + parameters.displacement) // 2 + 1
-    return IIC_SPECTRA * 8 * parameters.clusters**2 * rows * columns
-
-
-def _trains_network(parameters: Any) -> bool:
-    return all(hasattr(parameters, name) for name in ("components", "channels", "iterations"))
 
 
 def _power_of_two(value: float, rounding: Any) -> int:

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ground_truth_files import write_ground_truth
 from PIL import Image
 from scipy.io import savemat
 
 from dynseg.cli.score import command
 from dynseg.cli.score_run import command as score_run_command
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.metrics import covering, miou, probabilistic_rand_index, variation_of_information
 from dynseg.result import Segmentation

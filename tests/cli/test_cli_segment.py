@@ -20,8 +20,7 @@ from PIL import Image
 import dynseg
 from dynseg.cli import main_group
 from dynseg.errors import UserError
-from dynseg.own_images.outputs import write_outputs
-from dynseg.own_images.plan import RECORD
+from dynseg.own_images.outputs import FORMATS, RECORD, Labelled, write_outputs
 
 QUICK = ["--iterations", "3", "--max-labels", "8", "--min-labels", "1", "--threads", "1"]
 RUN_ANYWHERE = {**os.environ, "PYTHONPATH": str(Path(dynseg.__file__).parents[1])}
@@ -31,12 +30,6 @@ def pixels(height: int = 14, width: int = 20) -> NDArray[np.uint8]:
     image = np.random.default_rng(0).integers(0, 25, (height, width, 3))
     image[:, width // 2 :] += np.array([200, 90, 30])
     return image.astype(np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        monkeypatch.setenv(variable, "1")
 
 
 def save(path: Path, image: Image.Image | None = None, **options: object) -> Path:
@@ -88,8 +81,7 @@ def test_every_kind_of_picture_gets_a_label_map_of_its_size(tmp_path: Path, name
 
 def test_label_maps_are_exact_in_every_format(tmp_path: Path) -> None:
     save(tmp_path / "a.png")
-    formats = ["png", "overlay", "boundaries", "npy", "h5", "json"]
-    result = run(tmp_path / "a.png", "-o", tmp_path / "out", *(x for name in formats for x in ("--format", name)))
+    result = run(tmp_path / "a.png", "-o", tmp_path / "out", *(x for name in FORMATS for x in ("--format", name)))
     assert result.exit_code == 0, result.output
     out = tmp_path / "out"
     names = ["a.boundaries.png", "a.h5", "a.json", "a.npy", "a.overlay.png", "a.png", RECORD]
@@ -134,7 +126,7 @@ def test_a_seed_beyond_32_bits_is_an_option_that_makes_no_sense(tmp_path: Path) 
 
 def test_more_than_256_labels_are_sixteen_bit_grey(tmp_path: Path) -> None:
     labels = np.arange(280).reshape(14, 20)
-    write_outputs({"png": tmp_path / "a.png"}, pixels(), dynseg.Segmentation(labels), "a.png", {})
+    write_outputs({"png": tmp_path / "a.png"}, Labelled(pixels(), dynseg.Segmentation(labels), "a.png", {}))
     with Image.open(tmp_path / "a.png") as label_map:
         assert label_map.mode == "I;16"
         assert np.array_equal(np.asarray(label_map), labels)

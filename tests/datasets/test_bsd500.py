@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from archive_builders import bsd_mat, folder, picture, tgz
 
-from dynseg.datasets import all_images, listed, prepare, sampled
 from dynseg.datasets.bsd500 import check_complete
+from dynseg.datasets.preparing import prepare
+from dynseg.datasets.selection import all_images, listed, sampled
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import iterate_segments, read_annotated_ids, read_attributes, read_segments
 

@@ -7,7 +7,7 @@ from archive_builders import folder, picture
 from click.testing import CliRunner
 
 from dynseg.cli import compose_mosaic, export_photographs, fetch, prepare
-from dynseg.datasets import KINDS, bsd500
+from dynseg.datasets import MODULES, bsd500
 from dynseg.errors import UserError
 
 
@@ -57,10 +57,22 @@ def test_options_that_do_not_fit(tmp_path: Path, kind: str, options: list[str], 
         run(prepare, kind, "--archive", source, "--name", "mine", "--output", tmp_path / "out", *options)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MODULES)
 def test_missing_archive_is_one_sentence_for_every_kind(tmp_path: Path, kind: str) -> None:
     with pytest.raises(UserError, match=r"none\.tgz"):
         run(prepare, kind, "--archive", tmp_path / "none.tgz", "--name", "mine", "--output", tmp_path / "out")
+
+
+def test_warnings_are_lines_that_name_the_dataset(tmp_path: Path) -> None:
+    source = folder(tmp_path / "in", {"a.jpg": picture(), "b.psd": b"", "c.psd": b""})
+    output = run(prepare, "folder", "--archive", source, "--name", "mine", "--output", tmp_path / "out")
+    assert f"mine: {source}: files of other types are left out: 2 .psd\n" in output
+    assert "Warning" not in output
+
+
+def test_the_help_of_each_option_says_which_kinds_have_it() -> None:
+    help_text = " ".join(run(prepare, "--help").split())
+    assert "bsd500, mosaic: train, val, test or trainval; voc2012: train, val or trainval." in help_text
 
 
 def test_unhashed_mirror_is_the_last_resort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from archive_builders import bsd_mat, folder, label_png, picture, tgz
 from PIL import Image
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_annotated_ids, read_attributes, read_segments
 
@@ -40,7 +40,8 @@ def kind_of(name: str) -> str:
 def test_odd_names_and_what_is_no_picture(tmp_path: Path) -> None:
     source = folder(tmp_path / "in", {name: picture(kind=kind_of(name)) for name in ODD_NAMES})
     folder(source, {"notes.txt": b"", ".hidden.jpg": b"", "__MACOSX/._two words.jpg": b"", "Thumbs.db": b""})
-    ids = prepare("folder", source, tmp_path / "out", "mine")
+    with pytest.warns(UserWarning, match=r"in: files of other types are left out: 1 \.db, 1 \.txt$"):
+        ids = prepare("folder", source, tmp_path / "out", "mine")
     assert ids == sorted(ids)
     assert "日本_é" in ids
     assert "-rf" in ids
@@ -119,10 +120,54 @@ def test_annotations_may_lie_in_an_archive_or_among_the_pictures(tmp_path: Path)
         assert read_segments(tmp_path / "out" / "ground_truth.h5", "a").tolist() == [NUMBERED]
 
 
+@pytest.mark.parametrize(("void", "expected"), [("9", [1, 1, 2, 2, 2, 0]), ("0,9", [0, 0, 1, 1, 1, 0])])
+def test_void_may_be_any_labels(tmp_path: Path, void: str, expected: list[int]) -> None:
+    source = folder(tmp_path / "in", {"a.jpg": picture()})
+    annotations = folder(tmp_path / "labels", {"a.png": label_png(LABELS)})
+    prepare("folder", source, tmp_path / "out", "mine", annotations=annotations, void=void)
+    assert read_segments(tmp_path / "out" / "ground_truth.h5", "a").tolist() == [[expected] * 4]
+
+
+def test_the_usual_index_for_unlabelled_pixels_is_warned_of_unless_void_is_said(tmp_path: Path) -> None:
+    source = folder(tmp_path / "in", {"a.jpg": picture()})
+    labels = np.where(LABELS == 9, 255, LABELS).astype(np.uint8)
+    annotations = folder(tmp_path / "labels", {"a.png": label_png(labels)})
+    with pytest.warns(UserWarning, match="palette pictures of 1 images have index 255, which is scored as a segment"):
+        prepare("folder", source, tmp_path / "out", "mine", annotations=annotations)
+    assert read_segments(tmp_path / "out" / "ground_truth.h5", "a").tolist() == [NUMBERED]
+    for void in ("segment", "ignore", "255"):
+        prepare("folder", source, tmp_path / "out", "mine", annotations=annotations, void=void)
+    grey = folder(tmp_path / "grey", {"a.png": png(labels)})
+    prepare("folder", source, tmp_path / "out", "mine", annotations=grey)
+
+
+def test_linked_folders_are_followed_and_loops_end(tmp_path: Path) -> None:
+    folder(tmp_path / "far", {"b.jpg": picture(), "deep/c.jpg": picture()})
+    source = folder(tmp_path / "in", {"a.jpg": picture()})
+    (source / "linked").symlink_to("../far")
+    (source / "self").symlink_to(".")
+    (tmp_path / "far" / "back").symlink_to("../in")
+    (source / "nowhere.jpg").symlink_to("../none.jpg")
+    (source / "circle").symlink_to("circle")
+    assert prepare("folder", source, tmp_path / "out", "mine") == ["a", "linked_b", "linked_deep_c"]
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "jpe", "JFIF"])
+def test_other_suffixes_of_jpeg(tmp_path: Path, suffix: str) -> None:
+    source = folder(tmp_path / "in", {f"a.{suffix}": picture()})
+    assert prepare("folder", source, tmp_path / "out", "mine") == ["a"]
+
+
+def test_where_nothing_is_a_picture_the_error_says_what_is_there(tmp_path: Path) -> None:
+    source = folder(tmp_path / "in", {"IMG_0001.PSD": b"x", "b.psd": b"x", "README": b""})
+    with pytest.raises(UserError, match=r"give one that has; there are 1 without a suffix, 2 \.psd$"):
+        prepare("folder", source, tmp_path / "out", "mine")
+
+
 @pytest.mark.parametrize(
     ("files", "annotation", "message"),
     [
-        ({"a.txt": b""}, None, r"in has no file that ends in \.bmp"),
+        ({"a.txt": b""}, None, r"in has no file that ends in \.avif, \.bmp"),
         (
             {"a.jpg": picture(), "b.jpg": picture()},
             {"a.png": label_png(LABELS)},

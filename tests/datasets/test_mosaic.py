@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynseg.datasets import prepare
 from dynseg.datasets.mosaic import compose_mosaic, mosaic
 from dynseg.datasets.photographs import PHOTOGRAPHS, export_photographs, picture_path
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_segments
 from dynseg.io.images import read_image

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from dynseg.datasets.reading import read_image_sizes
-from dynseg.datasets.writing import Example, listed, numbered_segments, sampled, unique_ids, write_dataset
+from dynseg.datasets.example import Example, unique_ids
+from dynseg.datasets.reading import read_image_sizes, read_stored_images
+from dynseg.datasets.selection import listed, sampled
+from dynseg.datasets.writing import write_dataset
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_annotated_ids, read_attributes
 
@@ -52,6 +51,16 @@ def test_layout(tmp_path: Path) -> None:
     assert read_annotated_ids(output / "ground_truth.h5") == ["b"]
     assert read_attributes(output / "ground_truth.h5") == {"dataset": "mine"}
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_the_digest_of_a_picture_is_that_of_its_content_alone(tmp_path: Path) -> None:
+    def digests(**changes: object) -> list[str]:
+        write_dataset(tmp_path / "mine", [example(**changes)], {})
+        return [image.content for image in read_stored_images(tmp_path / "mine").values()]
+
+    first = digests()
+    assert digests(modified=1.0, segments=None) == first
+    assert digests(content=png() + b"x") != first
 
 
 @pytest.mark.parametrize(
@@ -124,36 +133,6 @@ def test_clocks_that_are_wrong_are_mended(tmp_path: Path) -> None:
     write_dataset(tmp_path / "mine", [example("a", modified=-5.0), example("b", modified=1e15)], {})
     assert (tmp_path / "mine" / "images" / "a.png").stat().st_mtime == 0
     assert (tmp_path / "mine" / "images" / "b.png").stat().st_mtime < 1e11
-
-
-@given(arrays(np.int64, (4, 5), elements=st.integers(-3, 200_000) | st.integers(0, 4)), st.integers(0, 4))
-def test_numbering_keeps_the_partition_and_its_order(labels: np.ndarray, unscored: int) -> None:
-    (numbered,) = numbered_segments([labels], "a")
-    known, expected = np.unique(labels, return_inverse=True)
-    np.testing.assert_array_equal(numbered, expected.reshape(labels.shape) + 1)
-    (scored,) = numbered_segments([labels], "a", unscored)
-    np.testing.assert_array_equal(scored == 0, labels == unscored)
-    assert set(np.unique(scored[scored > 0])) == set(range(1, len(known[known != unscored]) + 1))
-
-
-def test_whole_numbers_may_be_stored_as_floats() -> None:
-    assert numbered_segments([np.array([[1.0, 7.0]])], "a").tolist() == [[[1, 2]]]
-
-
-@pytest.mark.parametrize("labels", [[[0.5, 1]], [[np.nan, 1]], [["a", "b"]], [[None, 1]]])
-def test_other_labels_are_user_errors(labels: list) -> None:
-    with pytest.raises(UserError, match=r"a\.mat has labels that aren't whole numbers"):
-        numbered_segments([np.array(labels)], "a.mat")
-
-
-def test_pictures_are_not_label_maps() -> None:
-    with pytest.raises(UserError, match=r"a\.png has 66,000 different labels"):
-        numbered_segments([np.arange(66_000).reshape(220, 300)], "a.png")
-
-
-def test_annotators_of_different_size_are_a_user_error() -> None:
-    with pytest.raises(UserError, match="differ in size"):
-        numbered_segments([np.ones((2, 3)), np.ones((3, 2))], "a.mat")
 
 
 def test_sample_depends_on_ids_and_seed_only() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from archive_builders import folder, label_png, picture, tgz
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import iterate_segments, read_segments
 

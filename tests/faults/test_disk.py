@@ -45,10 +45,10 @@ WRITERS: dict[str, Callable[[Path, Path], list[str | Path]]] = {
     ],
     "segment-batch": lambda made, output: [
         *("segment-batch", "--dataset-dir", made / "results/datasets/small", "--batch=batch@0of1"),
-        *("--method=kmeans", "--output", output / "segments/small/kmeans/seed0/batch@0of1.h5"),
+        *("--method=kmeans", "--output", output / "label_maps/small/kmeans/seed0/batch@0of1.h5"),
     ],
     "score-run": lambda made, output: [
-        *("score-run", "--run", made / "results/segments/small/kmeans/seed0", "--images-per-job=2"),
+        *("score-run", "--run", made / "results/label_maps/small/kmeans/seed0", "--images-per-job=2"),
         *("--dataset-dir", made / "results/datasets/small", "--output", output / "scores/small/kmeans/seed0.csv"),
     ],
     "table": lambda made, output: [
@@ -56,7 +56,7 @@ WRITERS: dict[str, Callable[[Path, Path], list[str | Path]]] = {
     ],
     "panel": lambda made, output: [
         *("panel", "--dataset-dir", made / "results/datasets/small", "--output-png", output / "panel.png"),
-        *("--run", f"k={made}/results/segments/small/kmeans/seed0", "--output-pdf", output / "panel.pdf"),
+        *("--run", f"k={made}/results/label_maps/small/kmeans/seed0", "--output-pdf", output / "panel.pdf"),
     ],
     "compose-mosaic": lambda made, output: ["compose-mosaic", "--images=1", "--output", output / "mosaic.tgz"],
     "export-photographs": lambda made, output: [
@@ -173,9 +173,9 @@ VANISHED = [
     ("segment-batch", "results/datasets/small/images.txt", "images.txt can't be read, so this is no prepared dataset"),
     ("segment-batch", "results/datasets/small/images/b.png", "image b: .* has no image b: run `dynseg prepare` again"),
     ("score-run", "results/datasets/small/ground_truth.h5", r"ground_truth.h5 doesn't exist: prepare"),
-    ("score-run", "results/segments/small/kmeans/seed0/batch@0of1.h5", "batch@0of1.h5 doesn't exist: .* run the job"),
+    ("score-run", "results/label_maps/small/kmeans/seed0/batch@0of1.h5", "batch@0of1.h5 doesn't exist: .* run the job"),
     ("table", "results/scores/small/kmeans/seed0.csv", "seed0.csv can't be read as a table of scores"),
-    ("panel", "results/segments/small/kmeans/seed0/batch@0of1.h5", "k"),
+    ("panel", "results/label_maps/small/kmeans/seed0/batch@0of1.h5", "k"),
     ("panel", "results/datasets/small/images/b.png", "has no image b"),
 ]
 

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
 from dynseg.io import archives
 from dynseg.io.ground_truth import read_annotated_ids

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dynseg.cli import main
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_segments
 from dynseg.io.label_maps import read_attributes, read_image_ids, read_labels

@@ -27,7 +27,7 @@ def call(*arguments: object) -> None:
 
 
 def run_option(results: Path, dataset: str, method: str) -> Path:
-    return results / "segments" / dataset / method / "seed0"
+    return results / "label_maps" / dataset / method / "seed0"
 
 
 def test_named_images_and_lists_of_files(results: Path, tmp_path: Path) -> None:

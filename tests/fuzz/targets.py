@@ -24,14 +24,14 @@ from scipy.io import savemat
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import read_annotated_ids, read_segments, write_ground_truth
+from dynseg.io.ground_truth import read_annotated_ids, read_segments, store_annotations
 from dynseg.io.label_maps import read_history, read_image_ids, read_labels, write_label_maps
 from dynseg.io.mat_files import read_mat_annotations, read_mat_contour_map, read_mat_label_map_series
 from dynseg.io.predictions import list_predictions, read_prediction
 from dynseg.methods import Segmentation
-from dynseg.workflow import configuration, plan
+from dynseg.workflow import configuration, datasets, figures, methods, resolved
 
 REPOSITORY = Path(__file__).parents[2]
 LABELS = np.arange(35, dtype=np.uint16).reshape(5, 7) % 6
@@ -177,7 +177,7 @@ def hdf5_files() -> list[bytes]:
         history = {"iteration": np.arange(3), "weight": np.ones(3)}
         write_label_maps(path, [("a", Segmentation(LABELS, history, {"stopped_by": "labels"}))], {"method": "cnn"})
         found.append(path.read_bytes())
-        write_ground_truth(path, [("a", np.stack([LABELS, LABELS]))], {"dataset": "some"})
+        store_annotations(path, [("a", np.stack([LABELS, LABELS]))], {"dataset": "some"})
         found.append(path.read_bytes())
         for version in ("earliest", "latest"):
             with h5py.File(path, "w", libver=version) as file:
@@ -312,27 +312,28 @@ def read_config(content: bytes, folder: Path) -> None:
     file.write_text(content.decode("utf-8", "replace"), encoding="utf-8")
     given = load_configfile(file)
     config = configuration.resolve(configuration.layer({**SMALLEST, **given}, given), SCHEMA)
-    for method in plan.every_method(config):
-        plan.method_settings(config, method)
-        plan.method_seeds(config, method)
-        plan.images_per_job(config, method, [(30, 40), (300, 400)])
-        plan.method_label(config, method)
-    for entry in plan.every_dataset(config).values():
-        plan.local_archive(entry)
-        plan.prepare_options(entry)
-        plan.export_options(entry)
+    for method in methods.every_method(config):
+        methods.method_settings(config, method)
+        methods.method_seeds(config, method)
+        methods.images_per_job(config, method, [(30, 40), (300, 400)])
+        methods.method_label(config, method)
+    for entry in datasets.every_dataset(config).values():
+        datasets.sources_contents(entry)
+        datasets.preparing_code(entry)
+        datasets.prepare_options(entry)
+        datasets.export_options(entry)
     for panel in config["panels"].values():
-        for _, by_dataset in plan.panel_methods(config, panel):
+        for _, by_dataset in figures.panel_methods(config, panel):
             for method in by_dataset.values():
-                plan.panel_seed(config, panel, method)
+                figures.panel_seed(config, panel, method)
     for figure in config["sensitivity"].values():
-        plan.sensitivity_methods(config, figure)
+        methods.sensitivity_methods(config, figure)
     for figure in config["dynamics"].values():
         for method in figure["methods"]:
-            plan.dynamics_iterations(config, figure, method)
-    plan.published_scores(config)
-    plan.recorded(config)
-    plan.scored_datasets(config)
+            figures.dynamics_iterations(config, figure, method)
+    methods.published_scores(config)
+    resolved.recorded(config)
+    datasets.scored_datasets(config)
 
 
 TARGETS = {

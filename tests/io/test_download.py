@@ -7,7 +7,9 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -267,6 +269,16 @@ def test_waits_grow_and_follow_the_server(mirror: Mirror, tmp_path: Path, no_wai
     answers = [send(b"busy", 503), send(b"busy", 503), send(b"busy", 503, Retry_After=20), send(BODY)]
     fetch([mirror.url("a", *answers)], tmp_path / "a.tgz", SHA256, len(BODY))
     assert no_waiting == [1, 2, 20]
+
+
+def test_a_wait_may_be_given_by_a_date_and_nonsense_is_ignored(
+    mirror: Mirror, tmp_path: Path, no_waiting: list[float]
+) -> None:
+    later = formatdate(time.time() + 30, usegmt=True)
+    answers = [send(b"busy", 503, Retry_After=later), send(b"busy", 503, Retry_After="soon"), send(BODY)]
+    fetch([mirror.url("a", *answers)], tmp_path / "a.tgz", SHA256, len(BODY))
+    assert 25 < no_waiting[0] <= 31
+    assert no_waiting[1:] == [2]
 
 
 def test_unwritable_destination_is_a_user_error(mirror: Mirror, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from ground_truth_files import write_ground_truth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -15,7 +16,6 @@ from dynseg.io.ground_truth import (
     read_annotated_ids,
     read_attributes,
     read_segments,
-    write_ground_truth,
 )
 
 ATTRIBUTES = {"dataset": "mine", "split": "test", "archive": "a.tgz", "archive_sha256": "00", "void": ""}

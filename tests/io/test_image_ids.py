@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynseg.datasets import IMAGE_ID_PATTERN, image_id
+from dynseg.io.image_ids import IMAGE_ID_PATTERN, image_id
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dynseg.errors import UserError
-from dynseg.io.images import read_image, read_label_image
+from dynseg.io.images import read_image, read_label_image, read_picture, shown_as_rgb
 
 RGB = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [40, 50, 60], [255, 255, 255]]], np.uint8)
 GREY = np.array([[0, 100, 255], [1, 2, 3]], np.uint8)
@@ -43,9 +43,11 @@ def test_bilevel_is_black_and_white() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_are_scaled(kind: str) -> None:
-    image = read_image(encoded(Image.fromarray(GREY.astype(np.uint16) * 257), kind))
-    np.testing.assert_array_equal(image, np.dstack([GREY] * 3))
+def test_sixteen_bits_are_scaled_and_keep_every_bit(kind: str) -> None:
+    for values in (GREY.astype(np.uint16) * 257, GREY.astype(np.uint16) + 1000):
+        image = read_image(encoded(Image.fromarray(values), kind))
+        assert image.dtype == np.float32
+        np.testing.assert_allclose(image, np.dstack([GREY] * 3) / 255, atol=1e-6)
 
 
 def test_transparency_is_laid_on_white() -> None:
@@ -79,10 +81,18 @@ def test_one_pixel() -> None:
     assert read_image(encoded(Image.new("RGB", (1, 1), "red"))).tolist() == [[[255, 0, 0]]]
 
 
-def test_first_of_several_frames() -> None:
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "WEBP", "PNG"])
+def test_one_of_several_pages_must_be_chosen(kind: str) -> None:
     frames = [Image.new("RGB", (2, 2), colour) for colour in ("red", "blue")]
-    content = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
-    assert read_image(content)[0, 0].tolist() == [255, 0, 0]
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    with pytest.raises(UserError, match=r"^an image (has several planes \(2 along page\)|is an animation of 2 pages)"):
+        read_image(content)
+    picture = read_picture(content, plane={"page": 2})
+    np.testing.assert_allclose(shown_as_rgb(picture.pixels)[0, 0], [0, 0, 255], atol=1)
+    assert "page 2 of 2" in picture.note
+    for wrong in ({"page": 3}, {"z": 1}, {"page": 1, "t": 1}):
+        with pytest.raises(UserError):
+            read_picture(content, plane=wrong)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF"])

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
+from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.label_maps import (
     read_attributes,
     read_hierarchy,
@@ -19,7 +20,6 @@ from dynseg.io.label_maps import (
     read_labels,
     read_segmentation,
     read_series,
-    smallest_unsigned,
     write_label_maps,
 )
 from dynseg.result import LabelMapSeries, Segmentation

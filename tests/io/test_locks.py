@@ -1,6 +1,6 @@
 """Locks of folders and files: one holder at a time, and none left by a killed one."""
 
-import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -65,24 +65,30 @@ def test_the_second_maker_of_a_file_waits_for_the_first(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("look", [1, 2])
-def test_a_lock_that_vanishes_while_it_is_looked_at_is_taken_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
-) -> None:
-    def stat(path: Path, **options: bool) -> os.stat_result:
-        if path.name == ".made.lock":
-            looks.append(path)
-            if len(looks) == look:
-                # As the process before does when it is done.
-                path.unlink()
-        return os.stat(path, **options)
-
-    looks: list[Path] = []
-    monkeypatch.setattr(Path, "stat", stat)
-    with one_at_a_time(tmp_path / "made"):
-        pass
-    assert looks
-    assert list(tmp_path.iterdir()) == []
+def test_a_third_maker_waits_for_the_second_when_the_first_has_removed_its_lock(tmp_path: Path) -> None:
+    statement = f"with one_at_a_time({str(tmp_path / 'made')!r}):"
+    first = holder(statement)
+    second, third = (
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD.format(statement=statement)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    )
+    for waiting in (second, third):
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline().startswith("waiting for another process")
+    # Its input ends, so that it goes on and removes the lock's file.
+    first.communicate()
+    outputs = [process.stdout for process in (second, third) if process.stdout is not None]
+    holding, _, _ = select.select(outputs, [], [], 60)
+    assert len(holding) == 1
+    assert select.select([output for output in outputs if output not in holding], [], [], 1)[0] == []
+    for process in (second, third):
+        end(process)
 
 
 def test_without_another_maker_nobody_waits_and_nothing_is_left(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import contextlib
 import io
 import random
 import struct
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -138,7 +140,22 @@ def test_another_series_is_a_user_error(variables: dict, message: str) -> None:
         read_mat_label_map_series(mat(variables), "a.mat")
 
 
-@pytest.mark.parametrize("content", [b"", b"MATLAB 7.3 MAT-file".ljust(126) + b"IM", mat({"x": 1}, format="4")])
+def test_a_series_of_version_7_3_is_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        cells = file.create_dataset("segs", (2, 1), dtype=h5py.ref_dtype)
+        for number in range(2):
+            file[f"#refs#/{number}"] = (SEGMENTATION + number).T
+            cells[number, 0] = file[f"#refs#/{number}"].ref
+    content = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + (tmp_path / "a.mat").read_bytes()[128:]
+    np.testing.assert_array_equal(read_mat_label_map_series(content, "a.mat"), [SEGMENTATION, SEGMENTATION + 1])
+
+
+def test_a_broken_file_of_version_7_3_is_a_user_error() -> None:
+    with pytest.raises(UserError, match=r"a\.mat can't be read as a MATLAB file"):
+        read_mat_annotations(b"MATLAB 7.3 MAT-file".ljust(126) + b"IM", "a.mat")
+
+
+@pytest.mark.parametrize("content", [b"", mat({"x": 1}, format="4")])
 def test_other_versions_are_user_errors(content: bytes) -> None:
     with pytest.raises(UserError, match=r'a\.mat isn.t a MATLAB file of version 5 to 7: save it in MATLAB with "-v7"'):
         read_mat_annotations(content, "a.mat")

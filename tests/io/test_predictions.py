@@ -1,17 +1,15 @@
 import h5py
 import numpy as np
 import pytest
+from ground_truth_files import write_ground_truth
 from PIL import Image
 from scipy.io import savemat
 
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import write_ground_truth
+from dynseg.io.contour_maps import CONTOUR_THRESHOLDS, cut_at_thresholds, cut_contour_map
 from dynseg.io.label_maps import write_label_maps
 from dynseg.io.predictions import (
-    CONTOUR_THRESHOLDS,
     Prediction,
-    cut_at_thresholds,
-    cut_contour_map,
     find_prediction,
     pair_up,
     read_prediction,
@@ -180,7 +178,7 @@ def test_a_broken_header_of_an_array_is_named(tmp_path):
         assert "a.npy" in refused(tmp_path)
 
 
-@pytest.mark.parametrize("shape", [(), (1, *SIZE)])
+@pytest.mark.parametrize("shape", [(), (2, *SIZE)])
 def test_other_than_two_dimensions_are_refused(tmp_path, shape):
     np.save(tmp_path / "a.npy", np.zeros(shape, dtype=int))
     assert f"{len(shape)} dimensions" in refused(tmp_path)

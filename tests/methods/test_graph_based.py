@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.datasets.reading import find_image
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_segments

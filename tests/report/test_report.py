@@ -139,7 +139,7 @@ def test_a_map_that_equals_the_ground_truth_has_its_colours(tmp_path: Path) -> N
     write_dataset(results / "datasets" / "mosaic", ["a"], annotators=1)
     (truth,) = read_segments(results / "datasets" / "mosaic" / "ground_truth.h5", "a")
     renumbered = Segmentation(40 - truth.astype(int))
-    write_label_maps(results / "segments/mosaic/perfect/seed3/a.h5", [("a", renumbered)], {})
+    write_label_maps(results / "label_maps/mosaic/perfect/seed3/a.h5", [("a", renumbered)], {})
     config = report_config({"mosaic": "mosaic"}, {"perfect": "perfect"}, seed=3)
     (pictures,) = page_of(results, tmp_path, config).data("pictures")
     assert pictures["annotations"] == pictures["label_maps"]
@@ -206,7 +206,7 @@ def test_pictures_shrink_where_there_are_too_many(results: Path, tmp_path: Path,
 def test_without_table_figures_scores_and_maps_there_is_still_a_gallery(results: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(results / "datasets", bare / "datasets")
-    shutil.copytree(results / "segments" / "mosaic" / "fsf-15", bare / "segments" / "mosaic" / "fsf-15")
+    shutil.copytree(results / "label_maps" / "mosaic" / "fsf-15", bare / "label_maps" / "mosaic" / "fsf-15")
     page = page_of(bare, tmp_path)
     (index,) = page.data("index")
     assert [method["id"] for method in index["methods"]] == list(METHODS)
@@ -230,7 +230,7 @@ def test_what_is_wrong_is_named(results: Path, tmp_path: Path, damage: str) -> N
         "config": config,
         "key": config,
         "datasets": broken,
-        "label maps": broken / "segments/mosaic/scf-50/seed0/plain.h5",
+        "label maps": broken / "label_maps/mosaic/scf-50/seed0/plain.h5",
         "output": tmp_path / "file",
     }[damage]
     if damage == "table":

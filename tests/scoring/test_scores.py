@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from ground_truth_files import write_ground_truth
 from skimage.segmentation import felzenszwalb
 
-from dynseg.datasets import prepare
+from dynseg.datasets.preparing import prepare
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import read_annotated_ids, write_ground_truth
+from dynseg.io.ground_truth import read_annotated_ids
 from dynseg.io.images import read_image
 from dynseg.io.label_maps import write_label_maps
 from dynseg.metrics import (

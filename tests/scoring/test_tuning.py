@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ground_truth_files import write_ground_truth
 
 from dynseg.errors import UserError
-from dynseg.io.ground_truth import write_ground_truth
 from dynseg.io.label_maps import write_label_maps
 from dynseg.result import Segmentation
 from dynseg.scoring.pooling import pool

@@ -164,7 +164,7 @@ def check_logs(cluster: Path, log: str) -> None:
 def check_results(local: Path, cluster: Path) -> None:
     """Tables and label maps are the same as without SLURM."""
     assert (local / TABLE).read_bytes() == (cluster / TABLE).read_bytes()
-    maps = sorted((local / "results/segments").rglob("*.h5"))
+    maps = sorted((local / "results/label_maps").rglob("*.h5"))
     assert len(maps) == 5
     for path in maps:
         with h5py.File(path) as ours, h5py.File(cluster / path.relative_to(local)) as theirs:

@@ -12,7 +12,7 @@ from dynseg.training.enlargement import enlarged_labels
 def test_labels_are_the_argmax_of_interpolated_responses(
     monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(enlargement, "_VALUES_PER_STRIP", 900)
+    monkeypatch.setattr(enlargement, "ENLARGED_VALUES_PER_STRIP", 900)
     response = torch.rand(5, 7, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     response[:, :, 5] = response[:, :, :5].max(dim=2).values - 1e-9  # Second everywhere, so in no label map.
     expected = interpolate(response.permute(2, 0, 1)[None, :5], size=size, mode="bilinear")[0].argmax(dim=0)

@@ -1,7 +1,6 @@
 """The training loop, against a direct float64 evaluation of the paper's equations."""
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from dynseg.parameters import TrainingParameters
 from dynseg.training.loop import make_step, train
 from dynseg.training.network import initial_network
 from dynseg.training.step import Observation, PlainStep
-from dynseg.training.weighting import SCHEMES
+from dynseg.training.weighting import weight_of
 
 
 def picture(height: int = 16, width: int = 12, seed: int = 0) -> Tensor:
@@ -78,7 +77,7 @@ def test_the_first_iterations_are_those_of_the_paper(kind: str, scheme: str, mu:
     network = initial_network(components, 20, seed=1)
     expected = DirectEvaluation([parameter.clone() for parameter in network.parameters()], picture())
     rows = [expected.iterate(scheme, mu) for _ in range(parameters.iterations)]
-    history = train(make_step(network, picture(), parameters), partial(SCHEMES[scheme], mu=mu), parameters).history
+    history = train(make_step(network, picture(), parameters), weight_of(scheme, mu), parameters).history
     assert history["label_count"].tolist() == [row[0] for row in rows]
     np.testing.assert_allclose(history["similarity_loss"], [row[1] for row in rows], rtol=2e-4)
     np.testing.assert_allclose(history["continuity_loss"], [row[2] for row in rows], rtol=2e-4)
@@ -86,13 +85,16 @@ def test_the_first_iterations_are_those_of_the_paper(kind: str, scheme: str, mu:
 
 @dataclass
 class Script:
-    """A step that shows given label maps, and counts how far the network has moved."""
+    """A step that shows given label maps, and whose one parameter tells how far it has moved."""
 
     maps: list[Tensor]
     loss: float = 1.0
-    learning_rate: float | Tensor = 0.1
     shown: int = 0
-    moved: float = 0.0
+    parameter: Tensor = field(default_factory=lambda: torch.zeros(()))
+
+    @property
+    def moved(self) -> float:
+        return -float(self.parameter)
 
     def forward(self) -> Observation:
         labels = self.maps[min(self.shown, len(self.maps) - 1)]
@@ -100,11 +102,8 @@ class Script:
         count = torch.tensor(len(labels.unique()))
         return Observation(labels, count, torch.tensor(self.loss), torch.tensor(0.5))
 
-    def update(self, weight: Tensor, target: Tensor | None = None) -> None:
-        self.moved += float(self.learning_rate)
-
-    def predict(self) -> Tensor:
-        return self.maps[-1]
+    def gradients(self, weight: Tensor, target: Tensor | None = None) -> dict[Tensor, Tensor]:
+        return {self.parameter: torch.ones(())}
 
 
 def changing_maps(count: int) -> list[Tensor]:
@@ -112,27 +111,27 @@ def changing_maps(count: int) -> list[Tensor]:
     return [torch.randint(0, 10, (8, 8), generator=generator) for _ in range(count)]
 
 
-def run(step: Script, look_interval: int = 1, **settings: object) -> tuple[str, int]:
-    parameters = TrainingParameters(**{"iterations": 100, "minimum_labels": 3, **settings})  # type: ignore[arg-type]
-    trained = train(step, partial(SCHEMES["fixed"], mu=1), parameters, look_interval=look_interval)
+def run(step: Script, check_every: int = 1, **settings: object) -> tuple[str, int]:
+    parameters = TrainingParameters(**{"iterations": 100, "minimum_labels": 3, "momentum": 0.0, **settings})  # type: ignore[arg-type]
+    trained = train(step, weight_of("fixed", 1), parameters, check_every=check_every)
     assert trained.history["iteration"].tolist() == list(range(1, len(trained.history["iteration"]) + 1))
     return trained.stopped_by, len(trained.history["iteration"])
 
 
-@pytest.mark.parametrize("look_interval", [1, 10])
-def test_training_stops_after_the_update_that_sees_few_labels(look_interval: int) -> None:
+@pytest.mark.parametrize("check_every", [1, 10])
+def test_training_stops_after_the_update_that_sees_few_labels(check_every: int) -> None:
     few = torch.tensor([[0, 1, 2, 2]])
     step = Script([*changing_maps(6), few])
-    assert run(step, look_interval, stop="fixed") == ("labels", 7)
+    assert run(step, check_every, stop="fixed") == ("labels", 7)
     assert step.moved == pytest.approx(0.7)
 
 
-@pytest.mark.parametrize("look_interval", [1, 10])
-def test_training_stops_when_the_label_map_stands_still(look_interval: int) -> None:
+@pytest.mark.parametrize("check_every", [1, 10])
+def test_training_stops_when_the_label_map_stands_still(check_every: int) -> None:
     step = Script(changing_maps(12))
     settings = {"stop": "settled", "settled_iterations": 5, "settled_share": 0.01}
     # From the 12th map on nothing changes: the maps of iterations 15 and 20 are equal.
-    assert run(step, look_interval, **settings) == ("settled", 20)
+    assert run(step, check_every, **settings) == ("settled", 20)
     assert step.moved == pytest.approx(2.0)
 
 
@@ -157,24 +156,24 @@ def test_targets_are_refined_and_counted_before() -> None:
         seen.append(len(labels.unique()))
         return torch.zeros_like(labels)
 
-    history = train(step, partial(SCHEMES["fixed"], mu=1), parameters, refine).history
+    history = train(step, weight_of("fixed", 1), parameters, refine).history
     assert history["label_count"].tolist() == seen
 
 
-@pytest.mark.parametrize("look_interval", [1, 10])
-def test_a_callback_sees_every_iteration_of_the_history(look_interval: int) -> None:
+@pytest.mark.parametrize("check_every", [1, 10])
+def test_a_callback_sees_every_iteration_of_the_history(check_every: int) -> None:
     seen: list[tuple[int, int, float]] = []
     step = Script([*changing_maps(6), torch.tensor([[0, 1, 2, 2]])])
     parameters = TrainingParameters(iterations=100, stop="fixed")
-    weighting = partial(SCHEMES["fsf"], mu=15)
+    weighting = weight_of("fsf", 15)
 
     def on_iteration(iteration: int, observation: Observation, weight: Tensor) -> None:
         seen.append((iteration, int(observation.label_count), float(weight)))
 
-    history = train(step, weighting, parameters, None, look_interval, on_iteration).history
+    history = train(step, weighting, parameters, None, check_every, on_iteration).history
     rows = list(zip(history["iteration"], history["label_count"], history["weight"], strict=True))
     assert seen[: len(rows)] == rows
-    assert len(seen) < len(rows) + look_interval
+    assert len(seen) < len(rows) + check_every
 
 
 def test_an_exception_of_the_callback_ends_the_training() -> None:
@@ -184,5 +183,5 @@ def test_an_exception_of_the_callback_ends_the_training() -> None:
 
     step = Script(changing_maps(9))
     with pytest.raises(InterruptedError):
-        train(step, partial(SCHEMES["fixed"], mu=1), TrainingParameters(), on_iteration=on_iteration)
+        train(step, weight_of("fixed", 1), TrainingParameters(), on_iteration=on_iteration)
     assert step.shown == 3

@@ -5,27 +5,34 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from dynseg.api import memory_needed, user_parameters
+from dynseg.api import user_parameters
 from dynseg.parameters import TrainingParameters, reduced_size
 from dynseg.training import memory
-from dynseg.training.memory import PROCESS_BYTES, available_memory, estimate_memory, format_bytes
+from dynseg.training.memory import (
+    PROCESS_BYTES,
+    available_memory,
+    estimate_memory,
+    format_bytes,
+    is_out_of_memory,
+    memory_needed,
+)
 
 MEASURE = """
 import sys
 import numpy as np
 import torch
-from functools import partial
-from dynseg.result import Context
 from dynseg.parameters import TrainingParameters
+from dynseg.training.images import image_tensor
 from dynseg.training.run import train_and_apply
-from dynseg.training.weighting import fixed
+from dynseg.training.weighting import weight_of
 
 torch.set_num_threads(1)
 height, width, components, scale, step = (kind(text) for kind, text in zip((int, int, int, float, str), sys.argv[1:]))
 image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 parameters = TrainingParameters(components=components, iterations=1, scale=scale, step=step)
-train_and_apply(image, Context(), parameters, partial(fixed, mu=5))
+train_and_apply(image_tensor(image), 0, parameters, weight_of("fixed", 5))
 # Not ru_maxrss, which starts from the peak of the process that started this one.
 print(next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
@@ -77,22 +84,29 @@ print(next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if 
 
 
 def test_the_estimate_of_an_image_that_is_reduced_is_near_the_measured_peak(
-    monkeypatch: pytest.MonkeyPatch, process_bytes: int
+    process_bytes: int,
 ) -> None:
-    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
     needed = process_bytes + memory_needed(390, 530, user_parameters("fsf", None, "fast"), 512)
     assert needed == pytest.approx(measured_peak(MEASURE_REDUCED), rel=0.1)
 
 
 def test_memory_grows_with_the_image_the_network_and_the_threads_and_falls_with_the_scale() -> None:
-    def estimate(height: int = 1000, width: int = 800, threads: int = 1, device: str = "cpu", **changes: object) -> int:
+    def estimate(
+        height: int = 1000,
+        width: int = 800,
+        threads: int = 1,
+        device: str = "cpu",
+        bands: int = 3,
+        **changes: object,
+    ) -> int:
         parameters = TrainingParameters(**changes)  # type: ignore[arg-type]
-        return estimate_memory(height, width, parameters, device, threads)
+        return estimate_memory(height, width, parameters, device, threads, bands)
 
     assert estimate() < estimate(height=1001) < estimate(height=2000)
     assert estimate(components=2) < estimate(components=3)
     assert estimate(channels=50) < estimate(channels=100)
     assert estimate(threads=1) < estimate(threads=4)
+    assert estimate(bands=3) < estimate(bands=40)
     assert estimate(step="plain", scale=0.5) < estimate(step="plain")
     assert estimate(device="cuda", scale=0.25) < estimate(device="cuda")
 
@@ -103,8 +117,15 @@ def test_the_estimate_needs_no_torch() -> None:
 
 
 def test_some_memory_is_available() -> None:
-    available = available_memory()
-    assert available is None or available > 1_000_000
+    assert available_memory() > 1_000_000
+
+
+def test_torchs_own_words_for_a_lack_of_memory_are_known() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**58, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("a bug"))
 
 
 @pytest.mark.parametrize(

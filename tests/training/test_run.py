@@ -1,28 +1,22 @@
 """From an image to its label map."""
 
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynseg.parameters import TrainingParameters
-from dynseg.result import Context
+from dynseg.result import Segmentation
+from dynseg.training.images import image_tensor
 from dynseg.training.network import initial_network
-from dynseg.training.run import (
-    apply_network,
-    image_array,
-    image_tensor,
-    reduce_image,
-    reduce_scribbles,
-    train_and_apply,
-    train_network,
-)
-from dynseg.training.weighting import SCHEMES
+from dynseg.training.prediction import label_map
+from dynseg.training.run import train_and_apply, train_network
+from dynseg.training.sizes import Sizes
+from dynseg.training.weighting import weight_of
 
-WEIGHTING = partial(SCHEMES["fsf"], mu=15)
+WEIGHTING = weight_of("fsf", 15)
 SMALL = TrainingParameters(components=2, channels=12, iterations=8, stop="fixed", minimum_labels=1)
 
 
@@ -33,9 +27,12 @@ def picture(height: int = 24, width: int = 32) -> np.ndarray:
     return image.astype(np.uint8)
 
 
+def run(image: np.ndarray, parameters: TrainingParameters = SMALL, seed: int = 0, **options: Any) -> Segmentation:
+    return train_and_apply(image_tensor(image), seed, parameters, WEIGHTING, **options)
+
+
 def segment(image: np.ndarray, seed: int = 0, **changes: object) -> np.ndarray:
-    parameters = TrainingParameters(**{**SMALL.__dict__, **changes})  # type: ignore[arg-type]
-    return train_and_apply(image, Context("a", seed, "cpu"), parameters, WEIGHTING).labels
+    return run(image, TrainingParameters(**{**SMALL.__dict__, **changes}), seed).labels  # type: ignore[arg-type]
 
 
 def test_the_same_seed_gives_the_same_label_map_and_another_seed_another() -> None:
@@ -53,7 +50,7 @@ def test_two_flat_regions_are_told_apart() -> None:
 
 def test_training_on_a_reduced_image_gives_a_label_map_of_full_size() -> None:
     image = picture(30, 41)
-    result = train_and_apply(image, Context(), TrainingParameters(**{**SMALL.__dict__, "scale": 0.5}), WEIGHTING)
+    result = run(image, TrainingParameters(**{**SMALL.__dict__, "scale": 0.5}))
     assert result.labels.shape == (30, 41)
     assert len(result.history["label_count"]) == 8
     assert not np.array_equal(result.labels, segment(image))
@@ -71,28 +68,10 @@ def test_a_constant_image_is_segmented() -> None:
 
 
 def test_what_happened_is_recorded() -> None:
-    result = train_and_apply(picture(), Context(), SMALL, WEIGHTING)
+    result = run(picture())
     assert result.facts == {"stopped_by": "iterations", "iterations_run": 8}
     assert set(result.history) == {"iteration", "label_count", "weight", "similarity_loss", "continuity_loss"}
     np.testing.assert_allclose(result.history["weight"], result.history["label_count"] / 15, rtol=1e-6)
-
-
-def test_images_become_tensors_and_back() -> None:
-    image = picture()
-    tensor = image_tensor(image)
-    assert tensor.shape == (3, 24, 32)
-    assert tensor.min() >= 0
-    assert tensor.max() <= 1
-    assert np.array_equal(image_array(tensor), image)
-
-
-@pytest.mark.parametrize(("scale", "size"), [(1.0, (24, 32)), (0.5, (12, 16)), (0.01, (1, 1))])
-def test_images_are_reduced_by_averaging(scale: float, size: tuple[int, int]) -> None:
-    tensor = image_tensor(picture())
-    reduced = reduce_image(tensor, scale)
-    assert reduced.shape[1:] == size
-    torch.testing.assert_close(reduced.mean(dim=(1, 2)), tensor.mean(dim=(1, 2)), atol=1e-5, rtol=0)
-    assert (reduced is tensor) == (scale == 1)
 
 
 def test_scribbles_decide_what_belongs_together() -> None:
@@ -101,26 +80,10 @@ def test_scribbles_decide_what_belongs_together() -> None:
     scribbles = np.full((24, 32), -1)
     # The left half together, and the right half together.
     scribbles[4:20:3, 2:14], scribbles[4:20:3, 18:30] = 5, 9
-    result = train_and_apply(
-        image,
-        Context(),
-        TrainingParameters(components=2, channels=12, iterations=60, stop="fixed", minimum_labels=2),
-        WEIGHTING,
-        scribbles=scribbles,
-    )
+    parameters = TrainingParameters(components=2, channels=12, iterations=60, stop="fixed", minimum_labels=2)
+    result = run(image, parameters, scribbles=scribbles)
     marked = scribbles >= 0
     assert (result.labels == scribbles)[marked].mean() > 0.9
-
-
-def test_reduced_scribbles_keep_thin_lines_and_take_the_most_frequent_label() -> None:
-    scribbles = np.full((8, 8), -1)
-    scribbles[3] = 4  # One row of eight.
-    scribbles[6:, 6:] = [[1, 2], [2, 0]]
-    reduced = reduce_scribbles(scribbles, 2, 4)
-    assert reduced.tolist() == [[4, 4, 4, 4], [-1, -1, -1, 2]]
-    assert np.array_equal(reduce_scribbles(scribbles, 8, 8), scribbles)
-    assert reduce_scribbles(np.array([[1, 0]]), 1, 1).tolist() == [[0]]
-    assert reduce_scribbles(np.full((3, 3), -1), 2, 1).tolist() == [[-1], [-1]]
 
 
 def test_one_network_is_trained_on_several_images_and_labels_others() -> None:
@@ -129,7 +92,7 @@ def test_one_network_is_trained_on_several_images_and_labels_others() -> None:
     parameters = TrainingParameters(**{**SMALL.__dict__, "iterations": 40})
     trained = train_network(network, images, parameters, WEIGHTING)
     assert trained.history["iteration"].tolist() == list(range(1, 41))
-    maps = [apply_network(network, picture(30, 20), parameters), apply_network(network, picture(16, 24), parameters)]
+    maps = [label_map(network, image_tensor(picture(*size)), parameters).numpy() for size in ((30, 20), (16, 24))]
     # The same regions have the same labels in both.
     for part in (slice(2, 8), slice(-8, -2)):
         first, second = (np.bincount(labels[:, part].ravel()).argmax() for labels in maps)
@@ -137,7 +100,7 @@ def test_one_network_is_trained_on_several_images_and_labels_others() -> None:
 
 
 def test_a_label_map_may_be_larger_than_the_image() -> None:
-    labels = train_and_apply(picture(), Context(), SMALL, WEIGHTING, size=(50, 70)).labels
+    labels = run(picture(), sizes=Sizes((50, 70), (24, 32), (24, 32))).labels
     assert labels.shape == (50, 70)
     assert set(np.unique(labels)) <= set(np.unique(segment(picture())))
 

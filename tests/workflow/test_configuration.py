@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import yaml
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, find_method
 from dynseg.parameters import TrainingParameters
-from dynseg.workflow import configuration, plan
+from dynseg.workflow import configuration, datasets, figures, methods
+from dynseg.workflow.layout import ID_PATTERN
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = configuration.load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
@@ -51,7 +53,7 @@ def test_everything_has_a_default() -> None:
         }
     }
     assert list(config["methods"]) == ["blank", "fsf-15"]
-    assert "mu=15.0" in plan.method_settings(config, "fsf-15")
+    assert "mu=15.0" in methods.method_settings(config, "fsf-15")
 
 
 def test_resolving_leaves_the_given_configuration_alone() -> None:
@@ -64,14 +66,14 @@ def test_a_method_overrides_the_training_section() -> None:
     config = changed("training/iterations", 50)
     config["methods"]["long"] = {"scheme": "fsf", "mu": 15, "iterations": 90}
     resolved = configuration.resolve(config, SCHEMA)
-    assert "iterations=50" in plan.method_settings(resolved, "fsf-15")
-    assert "iterations=90" in plan.method_settings(resolved, "long")
+    assert "iterations=50" in methods.method_settings(resolved, "fsf-15")
+    assert "iterations=90" in methods.method_settings(resolved, "long")
 
 
 def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
     whole = configuration.resolve(changed("methods/fsf-15/mu", 5), SCHEMA)
     decimal = configuration.resolve(changed("methods/fsf-15/mu", 5.0), SCHEMA)
-    assert plan.method_settings(whole, "fsf-15") == plan.method_settings(decimal, "fsf-15")
+    assert methods.method_settings(whole, "fsf-15") == methods.method_settings(decimal, "fsf-15")
 
 
 @pytest.mark.parametrize(
@@ -150,12 +152,13 @@ def test_published_scores_are_of_any_dataset_of_the_paper_and_bits_of_any_number
         "bsd500_all": 0.3,
     }
     resolved = configuration.resolve(changed("methods/fsf-15/published", given), SCHEMA)
-    assert "fsf-15:mosaic_voi=1.7" in plan.published_scores(resolved)
+    assert "fsf-15:mosaic_voi=1.7" in methods.published_scores(resolved)
 
 
 def test_an_address_is_an_archive_of_what_is_downloaded() -> None:
     resolved = configuration.resolve(changed("datasets/bsd500", {"archive": "https://a.b/c.tgz"}), SCHEMA)
-    assert plan.local_archive(resolved["datasets"]["bsd500"]) is None
+    assert datasets.dataset_archive(resolved, "bsd500") == "resources/bsd500.archive"
+    assert datasets.sources_contents(resolved["datasets"]["bsd500"]) == datasets.sources_contents({})
 
 
 def test_a_file_of_predictions_that_changes_is_another(tmp_path: Path) -> None:
@@ -163,23 +166,39 @@ def test_a_file_of_predictions_that_changes_is_another(tmp_path: Path) -> None:
     predictions.write_bytes(b"1")
     entry = {"method": "external", "predictions": str(predictions)}
     config = configuration.resolve(changed("methods/other", entry), SCHEMA)
-    before = plan.predictions_contents(config, "other")
-    assert before == plan.predictions_contents(config, "other")
+    before = methods.predictions_contents(config, "other")
+    assert before == methods.predictions_contents(config, "other")
     predictions.write_bytes(b"22")
-    assert before != plan.predictions_contents(config, "other")
-    # Snakemake itself sees a changed archive.
-    archive = {"archive": str(predictions)}
-    assert plan.folder_contents(archive) == plan.folder_contents({})
+    assert before != methods.predictions_contents(config, "other")
+
+
+def test_an_archive_or_a_list_that_an_older_one_replaces_is_another(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"1")
+    for name in ("archive", "annotations", "ids"):
+        before = datasets.sources_contents({name: str(file)})
+        assert before == datasets.sources_contents({name: str(file)})
+        os.utime(file, (1, file.stat().st_mtime - 1000))
+        assert before != datasets.sources_contents({name: str(file)})
+
+
+def test_a_file_in_a_linked_folder_counts(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/linked").symlink_to("../far")
+    before = datasets.sources_contents({"archive": str(tmp_path / "pictures")})
+    (tmp_path / "far/a.png").write_bytes(b"1")
+    assert before != datasets.sources_contents({"archive": str(tmp_path / "pictures")})
 
 
 def test_points_of_a_grid_have_ids_of_their_own_and_values_without_loss() -> None:
     values = [0.00001, 0.5, 15, 1000000, 1000001, 1e6 + 0.5]
     config = configuration.resolve(changed("tuning/grids/g", {"scheme": "fsf", "mu": values}), SCHEMA)
-    ids = [point_id for point_id, _ in plan.grid(config, "g")]
+    ids = [point_id for point_id, _ in methods.grid(config, "g")]
     expected = ["0.00001", "0.5", "15", "1000000", "1000001", "1000000.5"]
     assert ids == [f"tune.g.mu{text}" for text in expected]
-    assert all(re.fullmatch(plan.ID_PATTERN, point_id) for point_id in ids)
-    assert [float(plan.number_text(value)) for value in values] == values
+    assert all(re.fullmatch(ID_PATTERN, point_id) for point_id in ids)
+    assert [float(methods.number_text(value)) for value in values] == values
 
 
 @pytest.mark.parametrize("config", [None, [], 3, "text", {}, {"datasets": None, "methods": 3}, {1: 2}])
@@ -249,12 +268,12 @@ def test_the_documentation_explains_every_key() -> None:
 
 @pytest.mark.parametrize(("wanted", "chosen"), [(2, ["a", "c"]), (9, ["a", "b", "c", "d"]), (["d", "a"], ["d", "a"])])
 def test_a_panel_shows_the_images_it_names_or_evenly_spread_ones(wanted: Any, chosen: list[str]) -> None:
-    assert plan.panel_images({"dataset": "mine", "images": wanted}, ["a", "b", "c", "d"]) == chosen
+    assert figures.panel_images({"dataset": "mine", "images": wanted}, ["a", "b", "c", "d"]) == chosen
 
 
 def test_a_panel_cannot_show_an_image_that_is_not_there() -> None:
     with pytest.raises(UserError, match=r"mine.*'e'"):
-        plan.panel_images({"dataset": "mine", "images": ["e"]}, ["a", "b"])
+        figures.panel_images({"dataset": "mine", "images": ["e"]}, ["a", "b"])
 
 
 def test_all_points_of_a_grid_have_the_batches_of_the_most_expensive_one() -> None:
@@ -263,11 +282,31 @@ def test_all_points_of_a_grid_have_the_batches_of_the_most_expensive_one() -> No
         {**SMALLEST, "images_per_job": "auto", "tuning": {"grids": {"length": grid}}}, SCHEMA
     )
     points = {f"tune.length.iterations{count}": count for count in (10, 1000)}
-    chosen = {plan.images_per_job(config, point, [(321, 481)] * 17_000) for point in points}
+    chosen = {methods.images_per_job(config, point, [(321, 481)] * 17_000) for point in points}
     alone = changed("methods/fsf-15", {**grid, "iterations": 1000})
     assert chosen == {
-        plan.images_per_job(
+        methods.images_per_job(
             configuration.resolve({**alone, "images_per_job": "auto"}, SCHEMA), "fsf-15", [(321, 481)] * 17_000
         )
     }
-    assert plan.images_per_job({**config, "images_per_job": 7}, "fsf-15", []) == 7
+    assert methods.images_per_job({**config, "images_per_job": 7}, "fsf-15", []) == 7
+
+
+@pytest.mark.parametrize(
+    ("void", "options"),
+    [
+        (255, ["--void", "255"]),
+        ([0, 255], ["--void", "0,255"]),
+        ("ignore", ["--void", "ignore"]),
+        ("0", None),
+        ([], None),
+    ],
+)
+def test_void_of_a_folder_is_a_word_a_label_or_several(tmp_path: Path, void: object, options: list[str] | None) -> None:
+    given = changed("datasets/mine", {"kind": "folder", "archive": str(tmp_path), "void": void})
+    if options is None:
+        with pytest.raises(UserError, match="datasets/mine"):
+            configuration.resolve(given, SCHEMA)
+    else:
+        resolved = configuration.resolve(given, SCHEMA)
+        assert datasets.prepare_options(resolved["datasets"]["mine"])[:2] == options

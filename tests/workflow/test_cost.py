@@ -1,5 +1,6 @@
 """What a job is expected to cost, and the batches chosen by it."""
 
+import dataclasses
 import math
 import subprocess
 import sys
@@ -9,16 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynseg.methods.blank import BlankParameters
+from dynseg.methods import Method, find_method
 from dynseg.methods.iic import IicParameters
-from dynseg.methods.superpixel_cnn import SuperpixelCnnParameters
 from dynseg.parameters import TrainingParameters
+from dynseg.training.cost import iteration_gflop
 from dynseg.workflow.cost import (
     FEWEST_JOBS,
     LONGEST_JOB_SECONDS,
     START_UP_SECONDS,
     choose_images_per_job,
-    iteration_gflop,
     job_megabytes,
     job_minutes,
     segmentation_seconds,
@@ -26,7 +26,9 @@ from dynseg.workflow.cost import (
 
 BSD500 = (321, 481)
 FAST = TrainingParameters(components=2, iterations=60, scale=0.25)
-PARAMETERS = [TrainingParameters(), FAST, IicParameters(), SuperpixelCnnParameters(), BlankParameters()]
+CNN, IIC = find_method("cnn"), find_method("iic")
+PAIRS = [(CNN, TrainingParameters()), (CNN, FAST)]
+PAIRS += [(find_method(name), find_method(name).make_parameters({})) for name in ("iic", "superpixel_cnn", "blank")]
 sizes = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 
 
@@ -40,11 +42,11 @@ def test_the_papers_network_at_full_size_is_94_gflop_an_iteration() -> None:
 )
 def test_the_estimate_is_near_what_was_measured(scale: float, components: int, threads: int, measured: float) -> None:
     parameters = TrainingParameters(components=components, iterations=1000, scale=scale)
-    assert segmentation_seconds(parameters, BSD500, threads) / 1000 == pytest.approx(measured, rel=0.35)
+    assert segmentation_seconds(CNN, parameters, BSD500, threads) / 1000 == pytest.approx(measured, rel=0.35)
 
 
 def test_the_estimate_of_iic_is_near_what_was_measured() -> None:
-    assert segmentation_seconds(IicParameters(), BSD500) == pytest.approx(30.6, rel=0.35)
+    assert segmentation_seconds(IIC, IicParameters(), BSD500) == pytest.approx(30.6, rel=0.35)
 
 
 @pytest.mark.parametrize(
@@ -52,45 +54,46 @@ def test_the_estimate_of_iic_is_near_what_was_measured() -> None:
 )
 def test_iic_asks_for_more_memory_than_was_measured(clusters: int, scale: float, measured: int) -> None:
     # With PyTorch's CPU build, whose processes are smaller by 0.28 GB than those of the usual one.
-    asked = job_megabytes(IicParameters(clusters=clusters, scale=scale), [BSD500], threads=1, gpu=False)
+    asked = job_megabytes(IIC, IicParameters(clusters=clusters, scale=scale), [BSD500], threads=1, gpu=False)
     assert measured + 280 < asked < 2 * (measured + 1000)
 
 
-@given(st.sampled_from(PARAMETERS), sizes, st.integers(1, 64), st.booleans(), st.integers(1, 5))
+@given(st.sampled_from(PAIRS), sizes, st.integers(1, 64), st.booleans(), st.integers(1, 5))
 def test_more_of_anything_asks_for_no_less(
-    parameters: Any, size: tuple[int, int], threads: int, gpu: bool, attempt: int
+    pair: tuple[Method, Any], size: tuple[int, int], threads: int, gpu: bool, attempt: int
 ) -> None:
     for ask in (job_minutes, job_megabytes):
-        asked = ask(parameters, [size], threads, gpu, attempt)
-        assert 0 < asked < ask(parameters, [size], threads, gpu, attempt + 1)
-        assert asked <= ask(parameters, [size, (size[0] + 100, size[1])], threads, gpu, attempt)
-    seconds = segmentation_seconds(parameters, size, threads, gpu)
-    assert job_minutes(parameters, [size], threads, gpu, attempt) * 60 > 4 * seconds
+        asked = ask(*pair, [size], threads, gpu, attempt)
+        assert 0 < asked < ask(*pair, [size], threads, gpu, attempt + 1)
+        assert asked <= ask(*pair, [size, (size[0] + 100, size[1])], threads, gpu, attempt)
+    seconds = segmentation_seconds(*pair, size, threads, gpu)
+    assert job_minutes(*pair, [size], threads, gpu, attempt) * 60 > 4 * seconds
 
 
-@given(st.sampled_from(PARAMETERS), st.booleans(), sizes, st.integers(1, 30_000))
+@given(st.sampled_from(PAIRS), st.booleans(), sizes, st.integers(1, 30_000))
 def test_auto_keeps_start_up_small_and_cores_busy(
-    parameters: Any, uses_gpu: bool, size: tuple[int, int], count: int
+    pair: tuple[Method, Any], uses_gpu: bool, size: tuple[int, int], count: int
 ) -> None:
-    images = choose_images_per_job([parameters], uses_gpu, [size] * count)
-    seconds = segmentation_seconds(parameters, size, gpu=uses_gpu)
+    method, parameters = dataclasses.replace(pair[0], uses_gpu=uses_gpu), pair[1]
+    images = choose_images_per_job(method, [parameters], [size] * count)
+    seconds = segmentation_seconds(method, parameters, size, gpu=uses_gpu)
     assert 1 <= images <= math.ceil(count / FEWEST_JOBS)
     if images > 1:
-        assert images * segmentation_seconds(parameters, size) <= LONGEST_JOB_SECONDS
+        assert images * segmentation_seconds(method, parameters, size) <= LONGEST_JOB_SECONDS
     held_back = images == math.ceil(count / FEWEST_JOBS) or 2 * images * seconds > LONGEST_JOB_SECONDS / 100
     assert images * seconds >= 9 * START_UP_SECONDS or held_back
 
 
 def test_auto_gives_quick_methods_and_small_networks_many_images() -> None:
     many = [BSD500] * 17_000
-    assert choose_images_per_job([TrainingParameters()], True, many) == 2
-    assert choose_images_per_job([FAST], True, many) >= 256
-    assert choose_images_per_job([FAST], True, [BSD500] * 3) == 1
-    assert choose_images_per_job([FAST, TrainingParameters()], True, many) == 2
+    assert choose_images_per_job(CNN, [TrainingParameters()], many) == 2
+    assert choose_images_per_job(CNN, [FAST], many) >= 256
+    assert choose_images_per_job(CNN, [FAST], [BSD500] * 3) == 1
+    assert choose_images_per_job(CNN, [FAST, TrainingParameters()], many) == 2
 
 
 def test_adding_an_image_rarely_changes_the_batches() -> None:
-    chosen = [choose_images_per_job([FAST], True, [BSD500] * count) for count in range(5000, 5100)]
+    chosen = [choose_images_per_job(CNN, [FAST], [BSD500] * count) for count in range(5000, 5100)]
     assert len(set(chosen)) == 1
 
 

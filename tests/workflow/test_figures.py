@@ -70,13 +70,13 @@ def test_each_figure_of_the_config_is_drawn(drawn: Workflow, name: str) -> None:
 
 def test_a_method_of_figures_runs_on_their_images_alone_and_is_no_row(drawn: Workflow) -> None:
     results = drawn.directory / "results"
-    assert [path.name for path in (results / "segments").glob("*/fixed-1/seed0/*.h5")] == ["b.h5"]
+    assert [path.name for path in (results / "label_maps").glob("*/fixed-1/seed0/*.h5")] == ["b.h5"]
     assert "fixed-1" not in (results / "tables/table1.csv").read_text(encoding="utf-8")
 
 
 def test_label_maps_on_the_way_are_of_runs_of_that_length(drawn: Workflow) -> None:
     short = drawn.directory / "results/short_runs/small/fsf-15/seed0/iteration2/a.h5"
-    whole = drawn.directory / "results/segments/small/fsf-15/seed0/a.h5"
+    whole = drawn.directory / "results/label_maps/small/fsf-15/seed0/a.h5"
     assert read_image_ids(short) == ["a"]
     losses = read_history(short, "a")["similarity_loss"].tolist()
     assert losses == read_history(whole, "a")["similarity_loss"][:2].tolist()

@@ -56,5 +56,5 @@ def test_another_workflow_plans_its_own_targets_through_the_module(other: Path) 
 def test_another_workflow_gets_the_table_from_the_module(other: Path) -> None:
     snakemake(other)
     assert int((other / "answer.txt").read_text()) > 0
-    assert (other / "elsewhere/segments/small/fsf-15/seed0/a.h5").exists()
+    assert (other / "elsewhere/label_maps/small/fsf-15/seed0/a.h5").exists()
     assert "Nothing to be done" in snakemake(other, "--dry-run")

@@ -1,6 +1,7 @@
 """A change in the config reruns what depends on it and nothing else: jobs are counted in dry runs."""
 
 import copy
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -144,6 +145,21 @@ def test_changed_code_reruns_what_it_decides(
     assert old in text
     (tmp_path / "dynseg" / module).write_text(re.sub(f"^(.*){re.escape(old)}", rf"\1{new}", text, count=1, flags=re.M))
     assert finished.planned("--snakefile", str(tmp_path / "Snakefile")) == jobs
+
+
+def test_a_picture_that_an_older_one_replaces_is_segmented_again(finished: Workflow, tmp_path: Path) -> None:
+    workflow = Workflow(tmp_path, finished.config)
+    shutil.copytree(finished.directory, tmp_path, dirs_exist_ok=True)
+    workflow.config = with_change(finished, "datasets/small", write_dataset(tmp_path / "new data", ["a", "b", "c"]))
+    workflow.run()
+    pictures = tmp_path / "new data/images"
+    os.replace(pictures / "c.png", pictures / "b.png")
+    shutil.copy(pictures / "b.png", pictures / "c.png")
+    os.utime(pictures / "b.png", (10**9, 10**9))
+    output = workflow.run("--printshellcmds")
+    assert output.count("--batch b ") == 3
+    assert "--batch a " not in output
+    assert "Nothing to be done" in workflow.run("--dry-run")
 
 
 def test_a_dropped_and_an_added_image_leave_the_others_alone(finished: Workflow, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 # On a cluster, downloads run where Snakemake does: most nodes reach no other network.
 rule fetch_official:
     output:
-        OFFICIAL_ARCHIVE,
+        RESOURCES.official("{kind}"),
     log:
-        f"{LOGS}/fetch_official/{{kind}}.log",
+        RESULTS.log("fetch_official", "{kind}"),
     benchmark:
-        f"{BENCHMARKS}/fetch_official/{{kind}}.tsv"
+        RESULTS.benchmark("fetch_official", "{kind}")
     localrule: True
     conda:
         ENVIRONMENT
@@ -15,11 +15,11 @@ rule fetch_official:
 
 rule fetch_given:
     output:
-        GIVEN_ARCHIVE,
+        RESOURCES.given("{dataset}"),
     log:
-        f"{LOGS}/fetch_given/{{dataset}}.log",
+        RESULTS.log("fetch_given", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/fetch_given/{{dataset}}.tsv"
+        RESULTS.benchmark("fetch_given", "{dataset}")
     localrule: True
     conda:
         ENVIRONMENT
@@ -32,11 +32,11 @@ rule fetch_given:
 
 rule compose_mosaic:
     output:
-        MOSAIC_ARCHIVE,
+        RESOURCES.made("{dataset}", find_kind("mosaic").made_as),
     log:
-        f"{LOGS}/compose_mosaic/{{dataset}}.log",
+        RESULTS.log("compose_mosaic", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/compose_mosaic/{{dataset}}.tsv"
+        RESULTS.benchmark("compose_mosaic", "{dataset}")
     conda:
         ENVIRONMENT
     params:
@@ -49,15 +49,15 @@ rule compose_mosaic:
 
 rule export_photographs:
     output:
-        directory(PHOTOGRAPHS),
+        directory(RESOURCES.made("{dataset}", find_kind("photographs").made_as)),
     log:
-        f"{LOGS}/export_photographs/{{dataset}}.log",
+        RESULTS.log("export_photographs", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/export_photographs/{{dataset}}.tsv"
+        RESULTS.benchmark("export_photographs", "{dataset}")
     conda:
         ENVIRONMENT
     params:
-        options=lambda wildcards: plan.export_options(DATASETS[wildcards.dataset]),
+        options=lambda wildcards: datasets.export_options(DATASETS[wildcards.dataset]),
         code=code_version("dynseg.datasets.photographs"),
     shell:
         "python -m dynseg export-photographs {params.options} --output {output:q} 2> {log:q}"
@@ -66,16 +66,16 @@ rule export_photographs:
 # A checkpoint: which images there are is only known once the archive is there.
 checkpoint prepare_dataset:
     input:
-        dataset_inputs,
+        lambda wildcards: datasets.dataset_sources(config, wildcards.dataset),
     output:
-        images=directory(f"{DATASET}/images"),
-        image_list=IMAGE_LIST,
-        image_sizes=IMAGE_SIZES,
-        ground_truth=GROUND_TRUTH,
+        images=directory(DATASET.images),
+        image_list=DATASET.image_list,
+        image_sizes=DATASET.sizes,
+        ground_truth=DATASET.ground_truth,
     log:
-        f"{LOGS}/prepare_dataset/{{dataset}}.log",
+        RESULTS.log("prepare_dataset", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/prepare_dataset/{{dataset}}.tsv"
+        RESULTS.benchmark("prepare_dataset", "{dataset}")
     conda:
         ENVIRONMENT
     resources:
@@ -83,11 +83,13 @@ checkpoint prepare_dataset:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         kind=lambda wildcards: DATASETS[wildcards.dataset]["kind"],
-        archive=lambda wildcards: archive(wildcards),
-        options=lambda wildcards: plan.prepare_options(DATASETS[wildcards.dataset]),
-        contents=lambda wildcards: plan.folder_contents(DATASETS[wildcards.dataset]),
-        directory=DATASET,
-        code=code_version("dynseg.datasets", "dynseg.io.ground_truth"),
+        archive=lambda wildcards: datasets.dataset_archive(config, wildcards.dataset),
+        options=lambda wildcards: datasets.prepare_options(DATASETS[wildcards.dataset]),
+        contents=lambda wildcards: datasets.sources_contents(
+            DATASETS[wildcards.dataset]
+        ),
+        directory=str(DATASET.folder),
+        code=lambda wildcards: datasets.preparing_code(DATASETS[wildcards.dataset]),
     shell:
         "python -m dynseg prepare {params.kind} --name {wildcards.dataset} --archive {params.archive:q}"
         " {params.options:q} --output {params.directory:q} 2> {log:q}"

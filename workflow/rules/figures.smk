@@ -1,98 +1,96 @@
 rule panel:
     input:
-        label_maps=lambda wildcards: sum(panel_runs(wildcards).values(), []),
-        ground_truth=lambda wildcards: expand(
-            GROUND_TRUTH, dataset=panel_images(wildcards)
+        label_maps=lambda wildcards: sum(
+            figures.panel_runs(
+                jobs_showing("panels", wildcards), wildcards.figure
+            ).values(),
+            [],
         ),
+        ground_truth=lambda wildcards: [
+            RESULTS.dataset(name).ground_truth
+            for name in figures.figure_datasets(config, "panels", wildcards.figure)
+        ],
     output:
         png=report(
-            FIGURE["panels"].replace("{format}", "png"),
+            RESULTS.figure("panels", "{figure}", "png"),
             caption="../report/panels.rst",
             category="Figures",
             subcategory="Panels",
             labels={"figure": "{figure}"},
         ),
-        pdf=FIGURE["panels"].replace("{format}", "pdf"),
+        pdf=RESULTS.figure("panels", "{figure}", "pdf"),
     log:
-        f"{LOGS}/panel/{{figure}}.log",
+        RESULTS.log("panel", "{figure}"),
     benchmark:
-        f"{BENCHMARKS}/panel/{{figure}}.tsv"
+        RESULTS.benchmark("panel", "{figure}")
     conda:
         ENVIRONMENT
     params:
-        datasets=lambda wildcards: [
-            f"--dataset-dir={DATASET.format(dataset=dataset)}"
-            for dataset in panel_images(wildcards)
-        ],
-        dataset_labels=lambda wildcards: [
-            f"--dataset-label={dataset}={plan.dataset_label(config, dataset)}"
-            for dataset in panel_images(wildcards)
-        ],
-        runs=lambda wildcards: [
-            f"--run={name}={','.join(files)}"
-            for name, files in panel_runs(wildcards).items()
-        ],
-        images=lambda wildcards: [
-            f"--images={dataset}/{image}"
-            for dataset, images in panel_images(wildcards).items()
-            for image in images
-        ],
-        ground_truth=lambda wildcards: (
-            "--ground-truth"
-            if config["panels"][wildcards.figure]["ground_truth"]
-            else "--no-ground-truth"
+        options=lambda wildcards: figures.panel_options(
+            jobs_showing("panels", wildcards), wildcards.figure
         ),
-        colours=lambda wildcards: config["panels"][wildcards.figure]["colours"],
-        images_as=lambda wildcards: config["panels"][wildcards.figure]["images_as"],
-        width=lambda wildcards: config["panels"][wildcards.figure]["width"],
         code=code_version("dynseg.figures.panels", "dynseg.figures.inputs"),
     shell:
-        "python -m dynseg panel {params.datasets:q} {params.dataset_labels:q} {params.runs:q} {params.images:q}"
-        " {params.ground_truth} --colours {params.colours} --images-as {params.images_as} --width {params.width}"
+        "python -m dynseg panel {params.options:q}"
         " --output-png {output.png:q} --output-pdf {output.pdf:q} 2> {log:q}"
 
 
 rule sensitivity:
     input:
-        lambda wildcards: list(sensitivity_scores(wildcards).values()),
+        lambda wildcards: [
+            file for _, file in figures.sensitivity_scores(config, wildcards.figure)
+        ],
     output:
         png=report(
-            FIGURE["sensitivity"].replace("{format}", "png"),
+            RESULTS.figure("sensitivity", "{figure}", "png"),
             caption="../report/sensitivity.rst",
             category="Figures",
             subcategory="Sensitivity to μ",
             labels={"figure": "{figure}"},
         ),
-        pdf=FIGURE["sensitivity"].replace("{format}", "pdf"),
+        pdf=RESULTS.figure("sensitivity", "{figure}", "pdf"),
     log:
-        f"{LOGS}/sensitivity/{{figure}}.log",
+        RESULTS.log("sensitivity", "{figure}"),
     benchmark:
-        f"{BENCHMARKS}/sensitivity/{{figure}}.tsv"
+        RESULTS.benchmark("sensitivity", "{figure}")
     conda:
         ENVIRONMENT
     params:
-        scores=lambda wildcards: [
-            f"--scores={scheme_and_mu}={file}"
-            for (scheme_and_mu, seed), file in sensitivity_scores(wildcards).items()
-        ],
+        options=lambda wildcards: figures.score_options(
+            figures.sensitivity_scores(config, wildcards.figure)
+        ),
         code=code_version("dynseg.figures.sensitivity"),
     shell:
-        "python -m dynseg sensitivity {params.scores:q}"
+        "python -m dynseg sensitivity {params.options:q}"
         " --output-png {output.png:q} --output-pdf {output.pdf:q} 2> {log:q}"
 
 
 # The label map of a run after fewer iterations is that of a run of so many.
 use rule segment as short_run with:
     output:
-        SHORT_RUN,
+        RESULTS.short_run("{dataset}", "{method}", "{seed}", "{iteration}", "{batch}"),
     log:
-        f"{LOGS}/short_run/{{dataset}}/{{method}}/seed{{seed}}/iteration{{iteration}}/{{batch}}.log",
+        RESULTS.log(
+            "short_run",
+            "{dataset}",
+            "{method}",
+            "seed{seed}",
+            "iteration{iteration}",
+            "{batch}",
+        ),
     benchmark:
-        f"{BENCHMARKS}/short_run/{{dataset}}/{{method}}/seed{{seed}}/iteration{{iteration}}/{{batch}}.tsv"
+        RESULTS.benchmark(
+            "short_run",
+            "{dataset}",
+            "{method}",
+            "seed{seed}",
+            "iteration{iteration}",
+            "{batch}",
+        )
     params:
         settings=lambda wildcards: [
             f"--set={text}"
-            for text in plan.method_settings(
+            for text in methods.method_settings(
                 config, wildcards.method, iterations=int(wildcards.iteration)
             )
         ],
@@ -100,63 +98,67 @@ use rule segment as short_run with:
 
 rule dynamics:
     input:
-        runs=lambda wildcards: sum(dynamics_runs(wildcards).values(), []),
-        label_maps=lambda wildcards: list(dynamics_label_maps(wildcards).values()),
+        runs=lambda wildcards: sum(
+            figures.dynamics_runs(
+                jobs_showing("dynamics", wildcards), wildcards.figure
+            ).values(),
+            [],
+        ),
+        label_maps=lambda wildcards: list(
+            figures.dynamics_label_maps(
+                jobs_showing("dynamics", wildcards), wildcards.figure
+            ).values()
+        ),
     output:
         png=report(
-            FIGURE["dynamics"].replace("{format}", "png"),
+            RESULTS.figure("dynamics", "{figure}", "png"),
             caption="../report/dynamics.rst",
             category="Figures",
             subcategory="Dynamics of training",
             labels={"figure": "{figure}"},
         ),
-        pdf=FIGURE["dynamics"].replace("{format}", "pdf"),
+        pdf=RESULTS.figure("dynamics", "{figure}", "pdf"),
     log:
-        f"{LOGS}/dynamics/{{figure}}.log",
+        RESULTS.log("dynamics", "{figure}"),
     benchmark:
-        f"{BENCHMARKS}/dynamics/{{figure}}.tsv"
+        RESULTS.benchmark("dynamics", "{figure}")
     conda:
         ENVIRONMENT
     params:
-        image=lambda wildcards: config["dynamics"][wildcards.figure]["image"],
-        runs=lambda wildcards: [
-            f"--run={label}={','.join(files)}"
-            for label, files in dynamics_runs(wildcards).items()
-        ],
-        label_maps=lambda wildcards: [
-            f"--label-map={name}={file}"
-            for name, file in dynamics_label_maps(wildcards).items()
-        ],
+        options=lambda wildcards: figures.dynamics_options(
+            jobs_showing("dynamics", wildcards), wildcards.figure
+        ),
         code=code_version("dynseg.figures.dynamics", "dynseg.figures.inputs"),
     shell:
-        "python -m dynseg dynamics --image {params.image:q} {params.runs:q} {params.label_maps:q}"
+        "python -m dynseg dynamics {params.options:q}"
         " --output-png {output.png:q} --output-pdf {output.pdf:q} 2> {log:q}"
 
 
 rule scatter:
     input:
-        lambda wildcards: list(scatter_scores(wildcards).values()),
+        lambda wildcards: [
+            file for _, file in figures.scatter_scores(config, wildcards.figure)
+        ],
     output:
         png=report(
-            FIGURE["scatter"].replace("{format}", "png"),
+            RESULTS.figure("scatter", "{figure}", "png"),
             caption="../report/scatter.rst",
             category="Figures",
             subcategory="Image by image",
             labels={"figure": "{figure}"},
         ),
-        pdf=FIGURE["scatter"].replace("{format}", "pdf"),
+        pdf=RESULTS.figure("scatter", "{figure}", "pdf"),
     log:
-        f"{LOGS}/scatter/{{figure}}.log",
+        RESULTS.log("scatter", "{figure}"),
     benchmark:
-        f"{BENCHMARKS}/scatter/{{figure}}.tsv"
+        RESULTS.benchmark("scatter", "{figure}")
     conda:
         ENVIRONMENT
     params:
-        scores=lambda wildcards: [
-            f"--scores={label}={file}"
-            for label, file in scatter_scores(wildcards).items()
-        ],
+        options=lambda wildcards: figures.score_options(
+            figures.scatter_scores(config, wildcards.figure)
+        ),
         code=code_version("dynseg.figures.scatter"),
     shell:
-        "python -m dynseg scatter {params.scores:q}"
+        "python -m dynseg scatter {params.options:q}"
         " --output-png {output.png:q} --output-pdf {output.pdf:q} 2> {log:q}"

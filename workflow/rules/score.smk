@@ -1,26 +1,26 @@
 rule score:
     input:
-        label_maps=lambda wildcards: label_maps(
+        label_maps=lambda wildcards: jobs_of(wildcards).label_maps(
             wildcards.dataset, wildcards.method, wildcards.seed
         ),
-        ground_truth=GROUND_TRUTH,
+        ground_truth=DATASET.ground_truth,
     output:
         SCORES,
     log:
-        f"{LOGS}/score/{{dataset}}/{{method}}/seed{{seed}}.log",
+        RESULTS.log("score", "{dataset}", "{method}", "seed{seed}"),
     benchmark:
-        f"{BENCHMARKS}/score/{{dataset}}/{{method}}/seed{{seed}}.tsv"
+        RESULTS.benchmark("score", "{dataset}", "{method}", "seed{seed}")
     conda:
         ENVIRONMENT
     resources:
-        runtime=lambda wildcards, attempt: scoring_minutes(wildcards.dataset, attempt),
+        runtime=lambda wildcards, attempt: JOBS.scoring_minutes(
+            wildcards.dataset, attempt
+        ),
     params:
         # Names of folders, since a command may not be long enough for thousands of files.
-        run=lambda wildcards: RUN.format(
-            dataset=wildcards.dataset, method=wildcards.method, seed=wildcards.seed
-        ),
-        dataset=lambda wildcards: DATASET.format(dataset=wildcards.dataset),
-        images_per_job=lambda wildcards: images_per_job(
+        run=str(RESULTS.label_maps("{dataset}", "{method}", "{seed}")),
+        dataset=str(DATASET.folder),
+        images_per_job=lambda wildcards: jobs_of(wildcards).images_per_job(
             wildcards.dataset, wildcards.method
         ),
         connectivity=config["scoring"]["connectivity"],
@@ -32,45 +32,31 @@ rule score:
 
 rule table:
     input:
-        [
-            SCORES.format(dataset=dataset, method=method, seed=seed)
-            for dataset in SCORED
-            for method in config["methods"]
-            for seed in plan.method_seeds(config, method)
-        ],
+        tables.score_files(config),
     output:
         csv=report(
-            TABLE.format(format="csv"),
+            RESULTS.table("csv"),
             caption="../report/table.rst",
             category="Tables",
             labels={"table": "scores"},
         ),
-        md=TABLE.format(format="md"),
-        tex=TABLE.format(format="tex"),
+        md=RESULTS.table("md"),
+        tex=RESULTS.table("tex"),
         differences=report(
-            DIFFERENCES,
+            RESULTS.differences,
             caption="../report/differences.rst",
             category="Tables",
             labels={"table": "differences between methods"},
         ),
     log:
-        f"{LOGS}/table1.log",
+        RESULTS.log("table1"),
     benchmark:
-        f"{BENCHMARKS}/table/table1.tsv"
+        RESULTS.benchmark("table", "table1")
     conda:
         ENVIRONMENT
     params:
-        # Functions, since Snakemake takes braces in other texts for wildcards.
-        datasets=lambda wildcards: [
-            f"--dataset={name}={plan.dataset_label(config, name)}" for name in SCORED
-        ],
-        methods=lambda wildcards: [
-            f"--method={name}={plan.method_label(config, name)}"
-            for name in config["methods"]
-        ],
-        published=[f"--published={text}" for text in plan.published_scores(config)],
-        directory=lambda wildcards: TABLES,
+        # A function, since Snakemake takes braces in other texts for wildcards.
+        options=lambda wildcards: tables.table_options(config),
         code=code_version("dynseg.scoring.tables"),
     shell:
-        "python -m dynseg table {params.datasets:q} {params.methods:q} {params.published:q}"
-        " --output-dir {params.directory:q} {input:q} 2> {log:q}"
+        "python -m dynseg table {params.options:q} {input:q} 2> {log:q}"

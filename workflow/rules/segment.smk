@@ -1,30 +1,36 @@
 rule segment:
     input:
-        job_image_files,
+        of_batch(Jobs.image_files),
     output:
         LABEL_MAPS,
     log:
-        f"{LOGS}/segment/{{dataset}}/{{method}}/seed{{seed}}/{{batch}}.log",
+        RESULTS.log("segment", "{dataset}", "{method}", "seed{seed}", "{batch}"),
     benchmark:
-        f"{BENCHMARKS}/segment/{{dataset}}/{{method}}/seed{{seed}}/{{batch}}.tsv"
+        RESULTS.benchmark("segment", "{dataset}", "{method}", "seed{seed}", "{batch}")
     conda:
         ENVIRONMENT
     threads: config["threads"]
     resources:
-        gpu=lambda wildcards: int(uses_gpu(wildcards.method)),
-        runtime=segment_minutes,
-        mem_mb=segment_megabytes,
+        gpu=lambda wildcards: int(JOBS.uses_gpu(wildcards.method)),
+        # Resources can't wait for a checkpoint as inputs can.
+        runtime=lambda wildcards, attempt: JOBS.minutes(
+            wildcards.dataset, wildcards.method, wildcards.batch, attempt
+        ),
+        mem_mb=lambda wildcards, attempt: JOBS.megabytes(
+            wildcards.dataset, wildcards.method, wildcards.batch, attempt
+        ),
     params:
-        method=lambda wildcards: plan_of(wildcards.method)["method"],
+        method=lambda wildcards: JOBS.method(wildcards.method).method,
         settings=lambda wildcards: [
-            f"--set={text}" for text in plan_of(wildcards.method)["settings"]
+            f"--set={text}" for text in JOBS.method(wildcards.method).settings
         ],
-        images=job_images,
-        code=lambda wildcards: plan_of(wildcards.method)["code"],
+        images=of_batch(Jobs.images),
+        contents=of_batch(Jobs.image_contents),
+        code=lambda wildcards: JOBS.method(wildcards.method).code,
         # Only a method that reads label maps has any.
-        predictions=lambda wildcards: plan_of(wildcards.method)["predictions"],
-        directory=DATASET,
-        device=device,
+        predictions=lambda wildcards: JOBS.method(wildcards.method).predictions,
+        directory=str(DATASET.folder),
+        device=lambda wildcards, resources: JOBS.device(wildcards.method, resources.gpu),
     shell:
         "python -m dynseg segment-batch --dataset-dir {params.directory:q} --batch {wildcards.batch:q}"
         " --method {params.method:q} {params.settings:q} --seed {wildcards.seed}"

@@ -1,39 +1,46 @@
 rule tune:
     input:
-        expand(TUNED, grid=config["tuning"]["grids"], format=["csv", "png", "pdf"]),
+        [
+            RESULTS.tuned(grid, extension)
+            for grid in config["tuning"]["grids"]
+            for extension in ("csv", "png", "pdf")
+        ],
 
 
 rule tune_grid:
     input:
-        label_maps=grid_label_maps,
-        ground_truth=GROUND_TRUTH.format(dataset=plan.TUNING_DATASET),
+        label_maps=lambda wildcards: once_prepared(
+            datasets.TUNING_DATASET
+        ).grid_label_maps(wildcards.grid),
+        ground_truth=RESULTS.dataset(datasets.TUNING_DATASET).ground_truth,
     output:
-        csv=TUNED.replace("{format}", "csv"),
-        scales=SCALES,
-        png=TUNED.replace("{format}", "png"),
-        pdf=TUNED.replace("{format}", "pdf"),
+        csv=RESULTS.tuned("{grid}", "csv"),
+        scales=RESULTS.tuned_scales("{grid}"),
+        png=RESULTS.tuned("{grid}", "png"),
+        pdf=RESULTS.tuned("{grid}", "pdf"),
     log:
-        f"{LOGS}/tune_grid/{{grid}}.log",
+        RESULTS.log("tune_grid", "{grid}"),
     benchmark:
-        f"{BENCHMARKS}/tune_grid/{{grid}}.tsv"
+        RESULTS.benchmark("tune_grid", "{grid}")
     conda:
         ENVIRONMENT
     resources:
-        runtime=lambda wildcards, attempt: scoring_minutes(
-            plan.TUNING_DATASET, attempt, len(plan.grid(config, wildcards.grid))
+        runtime=lambda wildcards, attempt: JOBS.scoring_minutes(
+            datasets.TUNING_DATASET,
+            attempt,
+            len(methods.grid(config, wildcards.grid)),
         ),
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
-        dataset=lambda wildcards: DATASET.format(dataset=plan.TUNING_DATASET),
-        runs=grid_runs,
-        images_per_job=lambda wildcards: images_per_job(
-            plan.TUNING_DATASET, plan.grid(config, wildcards.grid)[0][0]
+        dataset=str(RESULTS.dataset(datasets.TUNING_DATASET).folder),
+        options=lambda wildcards: once_prepared(datasets.TUNING_DATASET).grid_options(
+            wildcards.grid
         ),
         measure=config["tuning"]["measure"],
         connectivity=config["scoring"]["connectivity"],
         code=code_version("dynseg.scoring.tuning", "dynseg.figures.grid"),
     shell:
-        "python -m dynseg tune --dataset-dir {params.dataset:q} {params.runs:q}"
-        " --images-per-job {params.images_per_job} --measure {params.measure} --connectivity {params.connectivity}"
+        "python -m dynseg tune --dataset-dir {params.dataset:q} {params.options:q}"
+        " --measure {params.measure} --connectivity {params.connectivity}"
         " --output-csv {output.csv:q} --output-scales {output.scales:q}"
         " --output-png {output.png:q} --output-pdf {output.pdf:q} 2> {log:q}"

@@ -68,3 +68,25 @@ class Normalisation:
         """
         slope = -self.scale * self.inverse_deviation * products / pixels
         return self.scale, slope, -self.scale * gradient / pixels - slope * self.mean
+
+    def centred(self, features: Tensor, out: Tensor) -> Tensor:
+        """Return features (pixels, channels) less their mean, written to `out`."""
+        return torch.sub(features, self.mean, out=out)
+
+    def gradient_sums(self, gradient: Tensor, centred: Tensor) -> Tensor:
+        """Return the sums over pixels that `backward_coefficients` takes, of some of the pixels.
+
+        Parameters
+        ----------
+        gradient : Tensor, (pixels, channels)
+            The output's gradient.
+        centred : Tensor, (pixels, channels)
+            The input from `centred`; it is overwritten.
+
+        Returns
+        -------
+        Tensor, (2, channels)
+            The gradient, and its products with the normalised input.
+        """
+        products = centred.mul_(gradient).sum(dim=0)
+        return torch.stack([gradient.sum(dim=0), products * self.inverse_deviation])

@@ -8,6 +8,9 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 import torch
+from torch import Tensor
+
+from dynseg.training.fast.winograd import StripConvolution
 
 Buffers = TypeVar("Buffers")
 Item = TypeVar("Item")
@@ -41,7 +44,7 @@ class StripRunner(Generic[Buffers]):
     Parameters
     ----------
     height : int
-        Of the map.
+        Height of the map, in pixels.
     strip_height : int
         Rows of a strip; the last may have fewer.
     make_buffers : callable
@@ -90,3 +93,40 @@ def _use_one_thread() -> None:
     # PyTorch sets up a thread when it first meets it, and would then undo the second line.
     torch.get_num_threads()
     torch.set_num_threads(1)
+
+
+class StripBuffers:
+    """The buffers that one thread needs while it works on a strip.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the largest strip, in pixels.
+    channels : int
+        Channels of the maps.
+    dtype : torch.dtype
+    """
+
+    def __init__(self, height: int, width: int, channels: int, dtype: torch.dtype) -> None:
+        self.convolution = StripConvolution(height, width, channels, dtype)
+        self._channels = channels
+        # Differences between rows also need the rows above and below a strip.
+        self._maps = torch.empty(2, (height + 2) * width * channels, dtype=dtype)
+
+    def map(self, index: int, height: int, width: int) -> Tensor:
+        """Return one of two buffers as a map (height, width, channels)."""
+        return self._maps[index, : height * width * self._channels].view(height, width, self._channels)
+
+    def pixels(self, index: int, count: int) -> Tensor:
+        """Return one of two buffers as (count, channels)."""
+        return self._maps[index, : count * self._channels].view(count, self._channels)
+
+
+def as_pixels(maps: Tensor) -> Tensor:
+    """Return a map (H, W, channels) as a matrix (H · W, channels), without a copy."""
+    return maps.view(-1, maps.shape[-1])
+
+
+def total(parts: Sequence[Tensor]) -> Tensor:
+    """Return the sum of the strips' results, in float64."""
+    return torch.stack(list(parts)).sum(dim=0, dtype=torch.float64)

@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-TILE = 4
+from dynseg.training.strip_sizes import TILE, TILES_PER_STRIP
+
 PATCH = TILE + 2
 
 _ROOT = math.sqrt(2)
@@ -33,8 +34,6 @@ _KERNEL_TRANSFORM = (
     (0, 0, 1),
 )
 
-# A strip of about this many tiles keeps its matrices in the cache and is still long enough for an efficient product.
-_TILES_PER_STRIP = 128
 # Small maps are cut into at least this many strips where they can be, so that several threads find work.
 _STRIPS_AT_LEAST = 4
 
@@ -84,7 +83,7 @@ def _kernel_transform(like: Tensor) -> Tensor:
 def strip_height(height: int, width: int) -> int:
     """Return how many rows of a map make one strip, a multiple of `TILE`."""
     tile_rows, tile_columns = -(-height // TILE), -(-width // TILE)
-    return TILE * max(1, min(_TILES_PER_STRIP // tile_columns, tile_rows // _STRIPS_AT_LEAST))
+    return TILE * max(1, min(TILES_PER_STRIP // tile_columns, tile_rows // _STRIPS_AT_LEAST))
 
 
 class StripConvolution:
@@ -96,9 +95,9 @@ class StripConvolution:
     Parameters
     ----------
     height, width : int
-        Of the strip; `height` is a multiple of `TILE`.
+        Size of the strip, in pixels; `height` is a multiple of `TILE`.
     channels : int
-        Of inputs and outputs.
+        Number of channels of inputs and outputs.
     dtype : torch.dtype
     """
 
@@ -131,7 +130,7 @@ class StripConvolution:
         start : int
             The strip's first row in the map.
         height : int
-            Of the map.
+            Height of the map, in pixels.
         write : callable
             Given rows of the map and a buffer (rows, width, channels), writes the map's values into the buffer.
         """

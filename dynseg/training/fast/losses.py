@@ -1,0 +1,199 @@
+"""Both losses of a response map and their gradient in closed form: the fast step without its convolutions."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynseg.training.fast.normalisation import Normalisation
+from dynseg.training.fast.strips import StripBuffers, StripRunner, as_pixels, total
+from dynseg.training.losses import pixel_weights
+from dynseg.training.step import Observation, count_labels, with_scribbles
+
+
+@dataclass(frozen=True)
+class ResponseSums:
+    """What the backward pass of a response map needs to know before it starts; each (channels,) float64.
+
+    Attributes
+    ----------
+    gradient, products : Tensor
+        The gradient of L_sim times the number of pixels, and its products with the responses before the batch norm.
+    variation : Tensor
+        The terms of L_con, from the same responses.
+    """
+
+    gradient: Tensor
+    products: Tensor
+    variation: Tensor
+
+
+class ResponseLosses:
+    """L_sim and L_con of a response map, and their gradient through the last batch norm.
+
+    Parameters
+    ----------
+    responses : Tensor, (H, W, channels)
+        The map that forward passes fill, before the last batch norm.
+    runner : StripRunner
+        Runs on the strips of that map.
+    scribbles : Tensor, (H, W), int64, optional
+        Labels that some pixels should get, -1 elsewhere; see `dynseg.training.losses.pixel_weights`.
+
+    Attributes
+    ----------
+    gradients : Tensor, (H, W, channels)
+        The gradient of L_sim times the number of pixels, from `observe` until a backward pass writes over it.
+    """
+
+    def __init__(self, responses: Tensor, runner: StripRunner[StripBuffers], scribbles: Tensor | None) -> None:
+        self.gradients = torch.empty_like(responses)
+        self._responses = responses
+        self._runner = runner
+        self._height, self._width, _ = responses.shape
+        self._pixels = self._height * self._width
+        self._labels = torch.empty(self._height, self._width, dtype=torch.int64)
+        self._scribbles = scribbles
+        self._weights = None if scribbles is None else pixel_weights(scribbles).to(responses.dtype)
+
+    def observe(self, normalisation: Normalisation) -> tuple[Observation, ResponseSums]:
+        """Measure the response map, and fill `gradients`.
+
+        Parameters
+        ----------
+        normalisation : Normalisation
+            The last batch norm.
+        """
+        scale, shift = normalisation.scale, normalisation.shift
+
+        def work(rows: slice, buffers: StripBuffers) -> Tensor:
+            responses = as_pixels(self._responses[rows])
+            # Its gradient takes the place of the response map.
+            normalised = torch.addcmul(shift, responses, scale, out=as_pixels(self.gradients[rows]))
+            largest, labels = normalised.max(dim=1, keepdim=True)
+            self._labels[rows] = labels.view(-1, self._width)
+            shortfall = self._scribble_shortfall(rows, normalised, largest)
+            exponentials = normalised.sub_(largest).exp_()
+            sums = exponentials.sum(dim=1)
+            # Subtracted pixel by pixel: on a settled map the totals are nearly equal, and their difference is rounding.
+            differences = exponentials.scatter_add_(1, self._target(rows).reshape(-1, 1), -sums[:, None])
+            reciprocals = torch.reciprocal(sums)
+            similarity = sums.log_()
+            if self._weights is not None and shortfall is not None:
+                weights = self._weights[rows].flatten()
+                reciprocals.mul_(weights)
+                similarity.add_(shortfall).mul_(weights)
+            gradient = differences.mul_(reciprocals[:, None]).sum(dim=0)
+            products = torch.mul(differences, responses, out=buffers.pixels(0, len(responses))).sum(dim=0)
+            vertical = self._vertical_differences(rows.start, rows.stop, buffers).abs_().sum(dim=(0, 1))
+            horizontal = self._horizontal_differences(rows, buffers).abs_().sum(dim=(0, 1))
+            return torch.stack([gradient, products, vertical, horizontal, similarity.sum().expand_as(products)])
+
+        gradient, products, vertical, horizontal, similarity = total(self._runner.strips(work))
+        variation = vertical * self._vertical_share + horizontal * self._horizontal_share
+        observation = Observation(
+            self._labels.clone(),
+            count_labels(self._labels, self._responses.shape[-1]),
+            (similarity[0] / self._pixels).to(self._responses.dtype),
+            (variation @ scale.abs().double()).to(self._responses.dtype),
+        )
+        return observation, ResponseSums(gradient, products, variation)
+
+    def retarget(self, sums: ResponseSums, target: Tensor) -> ResponseSums:
+        """Turn the gradient of L_sim, measured with the argmax as target, into that with another target.
+
+        Parameters
+        ----------
+        sums : ResponseSums
+            From `observe`.
+        target : Tensor, (H, W), int64
+            Labels of L_sim; scribbles come first.
+        """
+        target = with_scribbles(target, self._scribbles)
+        pixels = self.gradients.new_ones(self._pixels) if self._weights is None else self._weights.flatten()
+        gradient, products = sums.gradient, sums.products
+        for labels, weights in ((self._target(slice(None)), pixels), (target, -pixels)):
+            labels = labels.reshape(-1, 1)
+            as_pixels(self.gradients).scatter_add_(1, labels, weights[:, None])
+            at_labels = as_pixels(self._responses).gather(1, labels)[:, 0].double() * weights
+            gradient = gradient + torch.bincount(labels[:, 0], weights.double(), minlength=len(gradient))
+            products = products + torch.bincount(labels[:, 0], at_labels, minlength=len(products))
+        return ResponseSums(gradient, products, sums.variation)
+
+    def sum_gradient(self, sums: ResponseSums, weight: Tensor, normalisation: Normalisation) -> Tensor:
+        """Return the losses' gradient, and its products with the normalised responses, summed over pixels."""
+        similarity = (sums.products - normalisation.mean * sums.gradient) / self._pixels
+        # |x| is x times its own derivative, so that the terms of L_con are the products of its gradient; the gradient
+        # of a difference cancels in the sum over pixels.
+        continuity = weight * normalisation.factor.sign() * sums.variation
+        return torch.stack([sums.gradient / self._pixels, (similarity + continuity) * normalisation.inverse_deviation])
+
+    def write_gradient(
+        self, rows: slice, weight: Tensor, coefficients: tuple[Tensor, Tensor, Tensor], buffers: StripBuffers
+    ) -> Tensor:
+        """Return the losses' gradient of the responses of some rows, (pixels, channels), in the first buffer.
+
+        Parameters
+        ----------
+        rows : slice
+            A strip.
+        weight : Tensor, ()
+            The weight of L_con.
+        coefficients : tuple of Tensor, (channels,)
+            Those of `Normalisation.backward_coefficients` for the last batch norm.
+        buffers : StripBuffers
+            Both maps are overwritten.
+        """
+        factor, slope, constant = coefficients
+        responses = as_pixels(self._responses[rows])
+        gradient = torch.addcmul(constant, responses, slope, out=buffers.pixels(0, len(responses)))
+        gradient.addcmul_(as_pixels(self.gradients[rows]), factor, value=1 / self._pixels)
+        self._add_continuity_gradient(rows, weight, factor, gradient, buffers)
+        return gradient
+
+    def _add_continuity_gradient(
+        self, rows: slice, weight: Tensor, factor: Tensor, gradient: Tensor, buffers: StripBuffers
+    ) -> None:
+        """Add to the gradient of a strip: up for the greater of two neighbours, down for the smaller."""
+        gradient = gradient.view(-1, self._width, gradient.shape[-1])
+        vertical_step = weight * self._vertical_share * factor.abs()
+        steps = self._vertical_differences(rows.start, rows.stop + 1, buffers).sign_().mul_(vertical_step)
+        above = min(rows.start, 1)
+        below = len(steps) - (len(gradient) - 1 + above)
+        gradient[1 - above :].add_(steps[: len(steps) - below])
+        gradient[: len(gradient) - 1 + below].sub_(steps[above:])
+        horizontal_step = weight * self._horizontal_share * factor.abs()
+        steps = self._horizontal_differences(rows, buffers).sign_().mul_(horizontal_step)
+        gradient[:, 1:].add_(steps)
+        gradient[:, :-1].sub_(steps)
+
+    def _target(self, rows: slice) -> Tensor:
+        """Return the labels of L_sim: the argmax, and the scribbles where there are any."""
+        return with_scribbles(self._labels[rows], None if self._scribbles is None else self._scribbles[rows])
+
+    def _scribble_shortfall(self, rows: slice, responses: Tensor, largest: Tensor) -> Tensor | None:
+        """Return how far each pixel's response at its target is below its largest one; None without scribbles."""
+        if self._scribbles is None:
+            return None
+        return (largest - responses.gather(1, self._target(rows).reshape(-1, 1)))[:, 0]
+
+    @property
+    def _vertical_share(self) -> float:
+        """The part of one pair of vertical neighbours, and one channel, in the mean that L_con takes over them."""
+        return 1 / max(self._responses[1:].numel(), 1)
+
+    @property
+    def _horizontal_share(self) -> float:
+        return 1 / max(self._responses[:, 1:].numel(), 1)
+
+    def _vertical_differences(self, start: int, stop: int, buffers: StripBuffers) -> Tensor:
+        """Return the responses of the rows from start to stop, each less those of the row above it, if there is one."""
+        responses = self._responses[max(start - 1, 0) : stop]
+        differences = buffers.map(1, len(responses) - 1, self._width)
+        return torch.sub(responses[1:], responses[:-1], out=differences)
+
+    def _horizontal_differences(self, rows: slice, buffers: StripBuffers) -> Tensor:
+        """Return the responses of every column but the first, each less those of the column to its left."""
+        responses = self._responses[rows]
+        differences = buffers.map(1, len(responses), self._width - 1)
+        return torch.sub(responses[:, 1:], responses[:, :-1], out=differences)

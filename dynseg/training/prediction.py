@@ -1,0 +1,64 @@
+"""The label map of a network: one forward pass, fast on the CPU, plain PyTorch on a GPU."""
+
+import torch
+from torch import Tensor
+
+from dynseg.parameters import TrainingParameters
+from dynseg.training.enlargement import enlarged_labels
+from dynseg.training.fast.forward import ForwardPass
+from dynseg.training.fast.strips import as_pixels, one_thread_per_operation
+from dynseg.training.network import SegmentationNetwork
+from dynseg.training.precision import autocast_type, runs_fast, tf32_allowed
+from dynseg.training.step import respond
+
+
+@torch.no_grad()
+def label_map(
+    network: SegmentationNetwork,
+    image: Tensor,
+    parameters: TrainingParameters | None = None,
+    size: tuple[int, int] | None = None,
+) -> Tensor:
+    """Return the label map of a network as it is now.
+
+    Parameters
+    ----------
+    network : SegmentationNetwork
+    image : Tensor, (bands, H, W), float
+        Values in [0, 1], on the network's device and of its type.
+    parameters : TrainingParameters, optional
+        Its `step` and `precision` count; the defaults if missing.
+    size : tuple of int, optional
+        H and W of the label map, by default the image's own; larger ones come from enlarged responses.
+
+    Returns
+    -------
+    Tensor, (H, W), int64
+        Indices of the network's channels, on the network's device.
+    """
+    parameters = parameters or TrainingParameters()
+    enlarged_size = None if size is None or size == image.shape[1:] else size
+    if runs_fast(image, parameters):
+        return _fast_label_map(network, image, enlarged_size)
+    with tf32_allowed(parameters.precision == "tf32"):
+        response = respond(network, image[None], autocast_type(image.device, parameters.precision))[0]
+    if enlarged_size is None:
+        return response.argmax(dim=0)
+    return enlarged_labels(response.permute(1, 2, 0), enlarged_size)
+
+
+def _fast_label_map(network: SegmentationNetwork, image: Tensor, size: tuple[int, int] | None) -> Tensor:
+    response = _fast_response(network, image)
+    if size is not None:
+        return enlarged_labels(response, size)
+    # As the training step takes it: of equal responses the first.
+    return as_pixels(response).max(dim=1).indices.view(response.shape[:2])
+
+
+@one_thread_per_operation()
+def _fast_response(network: SegmentationNetwork, image: Tensor) -> Tensor:
+    """Return the normalised response map (H, W, channels)."""
+    forward = ForwardPass(network, image, keeps_features=False)
+    forward.run()
+    normalisation = forward.normalisations[-1]
+    return torch.addcmul(normalisation.shift, forward.responses, normalisation.scale, out=forward.responses)
