@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from dynseg.hierarchy import Hierarchy
+
 # The value of pixels that scribbles say nothing about.
 UNLABELLED = 255
 
@@ -29,6 +31,22 @@ class Context:
 
 
 @dataclass(frozen=True)
+class LabelMapSeries:
+    """One image's label maps at several values of a scale parameter.
+
+    Attributes
+    ----------
+    scales : ndarray, (S,), float64
+        The values, ascending.
+    label_maps : ndarray, (S, H, W), integer
+        The label map at each of them, in any non-negative numbers.
+    """
+
+    scales: NDArray[np.float64]
+    label_maps: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
 class Segmentation:
     """One image's result.
 
@@ -40,8 +58,14 @@ class Segmentation:
         One array a quantity for methods that iterate; empty for others.
     facts : dict of str to str, int or float
         Other facts of the computation (for example why the training stopped).
+    hierarchy : Hierarchy, optional
+        All segmentations that a hierarchical method gives, of which `labels` need not be one.
+    series : LabelMapSeries, optional
+        What the method gives at other values of its scale parameter.
     """
 
     labels: NDArray[np.integer]
     history: dict[str, NDArray] = field(default_factory=dict)
     facts: dict[str, str | int | float] = field(default_factory=dict)
+    hierarchy: Hierarchy | None = None
+    series: LabelMapSeries | None = None

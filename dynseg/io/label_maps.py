@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
+from dynseg.hierarchy import Hierarchy
 from dynseg.io.files import written_aside
 from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, smallest_unsigned, written_hdf5
-from dynseg.result import Segmentation
+from dynseg.result import LabelMapSeries, Segmentation
 
 _ADVICE = "delete it and run the job that makes it again"
 
@@ -42,11 +43,14 @@ def write_label_maps(
         _set_attributes(file, provenance)
         for image_id, segmentation in segmentations:
             group = file.create_group(image_id)
-            labels = smallest_unsigned(segmentation.labels)
-            group.create_dataset("labels", data=labels, compression="gzip", compression_opts=4, shuffle=True)
+            _create(group, "labels", smallest_unsigned(segmentation.labels))
             history = group.create_group("history")
             for name, values in segmentation.history.items():
                 history.create_dataset(name, data=values)
+            if segmentation.hierarchy is not None:
+                _write_hierarchy(group.create_group("hierarchy"), segmentation.hierarchy)
+            if segmentation.series is not None:
+                _write_series(group.create_group("series"), segmentation.series)
             _set_attributes(group, segmentation.facts)
 
 
@@ -107,6 +111,30 @@ def read_history(path: str | Path, image_id: str) -> dict[str, NDArray]:
         return _history(_group(file, image_id))
 
 
+def read_hierarchy(path: str | Path, image_id: str) -> Hierarchy | None:
+    """Return one image's hierarchy; None if its method gives none.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read, has no such image, or holds no whole hierarchy.
+    """
+    with _opened(path) as file:
+        return _hierarchy(_group(file, image_id))
+
+
+def read_series(path: str | Path, image_id: str) -> LabelMapSeries | None:
+    """Return one image's label maps at other values of the scale parameter; None if none were made.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read, has no such image, or holds no whole series.
+    """
+    with _opened(path) as file:
+        return _series(_group(file, image_id))
+
+
 def read_attributes(path: str | Path, image_id: str) -> dict[str, Any]:
     """Return what made one image's label map: the attributes of the file and of the image's group."""
     with _opened(path) as file:
@@ -123,7 +151,22 @@ def read_segmentation(path: str | Path, image_id: str) -> Segmentation:
     """
     with _opened(path) as file:
         group = _group(file, image_id)
-        return Segmentation(_labels(group), _history(group), _attributes(group))
+        return Segmentation(_labels(group), _history(group), _attributes(group), _hierarchy(group), _series(group))
+
+
+def _create(group: h5py.Group, name: str, values: NDArray) -> None:
+    group.create_dataset(name, data=values, compression="gzip", compression_opts=4, shuffle=True)
+
+
+def _write_hierarchy(group: h5py.Group, hierarchy: Hierarchy) -> None:
+    _create(group, "leaves", smallest_unsigned(hierarchy.leaves))
+    _create(group, "children", smallest_unsigned(hierarchy.children))
+    _create(group, "altitudes", hierarchy.altitudes)
+
+
+def _write_series(group: h5py.Group, series: LabelMapSeries) -> None:
+    _create(group, "labels", smallest_unsigned(series.label_maps))
+    _create(group, "scales", series.scales)
 
 
 def _set_attributes(target: h5py.Group, attributes: Mapping[str, Any]) -> None:
@@ -148,10 +191,7 @@ def _group(file: h5py.File, image_id: str) -> h5py.Group:
 
 
 def _labels(group: h5py.Group) -> NDArray[np.unsignedinteger]:
-    labels = member(group, "labels", h5py.Dataset)
-    if labels is None:
-        raise ValueError(f"{group.name} has no labels")
-    return read_array(labels, "u", 2)
+    return _array(group, "labels", "u", 2)
 
 
 def _history(group: h5py.Group) -> dict[str, NDArray]:
@@ -160,3 +200,53 @@ def _history(group: h5py.Group) -> dict[str, NDArray]:
         raise ValueError(f"{group.name} has no history")
     found = {name: member(history, name, h5py.Dataset) for name in names(history)}
     return {name: read_array(values, dimensions=1) for name, values in found.items() if values is not None}
+
+
+def _hierarchy(group: h5py.Group) -> Hierarchy | None:
+    stored = member(group, "hierarchy", h5py.Group)
+    if stored is None:
+        return None
+    leaves = _array(stored, "leaves", "u", 2).astype(np.int32)
+    children = _array(stored, "children", "u", 2).astype(np.int32)
+    altitudes = _array(stored, "altitudes", "f", 1)
+    _check_tree(stored.name, leaves, children, altitudes)
+    return Hierarchy(leaves, children, altitudes)
+
+
+def _check_tree(
+    name: str, leaves: NDArray[np.int32], children: NDArray[np.int32], altitudes: NDArray[np.floating]
+) -> None:
+    """Raise a ValueError unless each merge joins two nodes that are there, every node once, in ascending order."""
+    merges = altitudes.size
+    nodes = np.sort(children.ravel())
+    whole = (
+        children.shape == (merges, 2)
+        and leaves.size > 0
+        and leaves.min() >= 0
+        and leaves.max() == merges
+        and np.array_equal(nodes, np.arange(2 * merges))
+        and bool((children.max(axis=1, initial=0) < merges + 1 + np.arange(merges)).all())
+        and bool((np.diff(altitudes) >= 0).all())
+        and bool(np.isfinite(altitudes).all())
+    )
+    if not whole:
+        raise ValueError(f"{name} isn't a tree of merges")
+
+
+def _series(group: h5py.Group) -> LabelMapSeries | None:
+    stored = member(group, "series", h5py.Group)
+    if stored is None:
+        return None
+    label_maps = _array(stored, "labels", "u", 3)
+    scales = _array(stored, "scales", "f", 1).astype(np.float64)
+    if len(scales) != len(label_maps):
+        raise ValueError(f"{stored.name} has {len(label_maps)} label maps at {len(scales)} scales")
+    return LabelMapSeries(scales, label_maps)
+
+
+def _array(group: h5py.Group, name: str, kinds: str, dimensions: int) -> NDArray:
+    """Read an array that must be there."""
+    values = member(group, name, h5py.Dataset)
+    if values is None:
+        raise ValueError(f"{group.name} has no {name}")
+    return read_array(values, kinds, dimensions)

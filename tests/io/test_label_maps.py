@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dynseg.errors import UserError
+from dynseg.hierarchy import Hierarchy
 from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.label_maps import (
     read_attributes,
+    read_hierarchy,
     read_history,
     read_image_ids,
     read_labels,
+    read_segmentation,
+    read_series,
     write_label_maps,
 )
-from dynseg.result import Segmentation
+from dynseg.result import LabelMapSeries, Segmentation
 
 PROVENANCE = {"method": "cnn", "seed": 3, "parameters": {"mu": 15.0}}
 
@@ -90,3 +94,69 @@ def test_the_file_is_plain_hdf5(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "maps.h5") as file:
         assert file["a/labels"].shape == (1, 3)
         assert file.attrs["method"] == "cnn"
+
+
+LEAVES = np.array([[0, 0, 1], [2, 2, 1]], dtype=np.int32)
+
+
+def hierarchy(children: list[list[int]], altitudes: list[float]) -> Hierarchy:
+    return Hierarchy(LEAVES, np.array(children, dtype=np.int32), np.array(altitudes, dtype=np.float32))
+
+
+def test_a_hierarchy_and_a_series_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "maps.h5"
+    tree = hierarchy([[0, 2], [3, 1]], [0.25, 0.5])
+    series = LabelMapSeries(np.array([50.0, 300.0]), np.stack([LEAVES, LEAVES * 200]))
+    write_label_maps(
+        path, [("a", Segmentation(LEAVES, hierarchy=tree, series=series)), ("b", Segmentation(LEAVES))], {}
+    )
+    read = read_segmentation(path, "a")
+    for of_file in (read.hierarchy, read_hierarchy(path, "a")):
+        assert of_file is not None
+        for name in ("leaves", "children", "altitudes"):
+            expected = getattr(tree, name)
+            np.testing.assert_array_equal(getattr(of_file, name), expected)
+            assert getattr(of_file, name).dtype == expected.dtype
+    for of_file in (read.series, read_series(path, "a")):
+        assert of_file is not None
+        np.testing.assert_array_equal(of_file.scales, series.scales)
+        np.testing.assert_array_equal(of_file.label_maps, series.label_maps)
+        assert of_file.label_maps.dtype == np.uint16
+    assert read_hierarchy(path, "b") is None
+    assert read_series(path, "b") is None
+
+
+def test_a_hierarchy_of_one_leaf_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "maps.h5"
+    alone = Hierarchy(np.zeros((2, 2), np.int32), np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+    write_label_maps(path, [("a", Segmentation(alone.leaves, hierarchy=alone))], {})
+    read = read_hierarchy(path, "a")
+    assert read is not None
+    assert read.leaf_count == 1
+    assert read.cut_at(0).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("children", "altitudes"),
+    [
+        ([[0, 4], [3, 1]], [0.25, 0.5]),
+        ([[0, 2], [2, 1]], [0.25, 0.5]),
+        ([[0, 2], [3, 1]], [0.5, 0.25]),
+        ([[0, 2], [3, 1]], [0.5, np.nan]),
+        ([[0, 2]], [0.5]),
+    ],
+    ids=["a later node", "a node twice", "descending", "no number", "a leaf too many"],
+)
+def test_what_is_no_tree_is_refused(tmp_path: Path, children: list[list[int]], altitudes: list[float]) -> None:
+    path = tmp_path / "maps.h5"
+    write_label_maps(path, [("a", Segmentation(LEAVES, hierarchy=hierarchy(children, altitudes)))], {})
+    with pytest.raises(UserError, match=r"maps\.h5 .*isn't a tree of merges"):
+        read_hierarchy(path, "a")
+
+
+def test_a_series_without_a_scale_a_map_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "maps.h5"
+    series = LabelMapSeries(np.array([50.0]), np.stack([LEAVES, LEAVES]))
+    write_label_maps(path, [("a", Segmentation(LEAVES, series=series))], {})
+    with pytest.raises(UserError, match="2 label maps at 1 scales"):
+        read_series(path, "a")
