@@ -7,12 +7,14 @@ __version__ = "0.1.0"
 
 # Loaded when they are first used, so that `import dynseg` doesn't wait for torch. `__init__.pyi` has their types.
 _MODULES = {
+    "Hierarchy": "dynseg.hierarchy",
     "Model": "dynseg.model",
     "Segmentation": "dynseg.result",
     "UserError": "dynseg.errors",
     "apply_model": "dynseg.api",
     "fit": "dynseg.api",
     "load_model": "dynseg.model",
+    "read_hierarchy": "dynseg.io.hierarchies",
     "read_image": "dynseg.io.images",
     "save_model": "dynseg.model",
     "segment": "dynseg.api",
