@@ -82,6 +82,14 @@ class Hierarchy:
         """Return how many merges are done at a threshold."""
         return int(np.searchsorted(self.altitudes, np.float64(threshold), side="right"))
 
+    def threshold_of(self, regions: int) -> float:
+        """Return the lowest threshold at which no more than so many regions are left.
+
+        Where several merges have one altitude there may be fewer.
+        """
+        merges = self.leaf_count - regions
+        return float(self.altitudes[merges - 1]) if merges > 0 else 0.0
+
     def ucm(self) -> NDArray[np.float32]:
         """Return the ultrametric contour map in the double size of the BSDS benchmark (its `ucm2`).
 
@@ -123,10 +131,10 @@ class Hierarchy:
         nodes = np.where(self.parents < self.leaf_count + merges, self.parents, np.arange(self.parents.size))
         while not np.array_equal(jumped := nodes[nodes], nodes):
             nodes = jumped
-        return _numbered(nodes[: self.leaf_count][self.leaves])
+        return number_regions(nodes[: self.leaf_count][self.leaves])
 
 
-def _numbered(labels: NDArray[np.integer]) -> NDArray[np.int32]:
+def number_regions(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     """Number labels from 0 in the order of their first pixels."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     ranks = np.empty(first.size, np.int32)

@@ -15,6 +15,7 @@ FLOORS = (
     {"result"},
     {"devices", "parameters"},
     {"io", "training"},
+    {"regions"},
     {"datasets", "methods", "scoring"},
     {"code_version", "model", "provenance"},
     {"api", "figures", "viewer", "workflow"},

@@ -104,7 +104,8 @@ def command(
     reading = parse_reading(channels, value_range, plane)
     if model is not None:
         _refuse_beside_model(context)
-    plan = plan_images(sources, output, formats or ("png",), scribbles)
+    with warnings_said(_say):
+        plan = plan_images(sources, output, formats or ("png",), scribbles)
     _complain(plan.problems)
     if not plan.images:
         sys.exit(1)
@@ -144,5 +145,9 @@ def _refuse_beside_model(context: click.Context) -> None:
 
 def _complain(problems: list[str]) -> None:
     for problem in problems:
-        # Names of files may be no valid text.
-        click.echo(f"dynseg: {problem}".encode(errors="replace"), err=True)
+        _say(f"dynseg: {problem}")
+
+
+def _say(text: str) -> None:
+    # Names of files may be no valid text.
+    click.echo(text.encode(errors="replace"), err=True)

@@ -71,6 +71,7 @@ MODULES = {
     "grey_steps": "dynseg.methods.grey_steps",
     "iic": "dynseg.methods.iic",
     "kmeans": "dynseg.methods.kmeans",
+    "regions": "dynseg.methods.regions",
     "superpixel_cnn": "dynseg.methods.superpixel_cnn",
 }
 

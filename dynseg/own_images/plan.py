@@ -1,6 +1,8 @@
 """Find the images that a user names, their scribbles, and where the outputs of each go."""
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +43,8 @@ def find_images(
 ) -> tuple[dict[Path, tuple[Path, Path]], list[str]]:
     """Find images, and all images in folders, each once.
 
-    A folder is read with all below it, but for hidden files and what is left out.
+    A folder is read with all below it and links followed, but for hidden files and what is excluded; a warning counts
+    files of other types.
 
     Parameters
     ----------
@@ -143,13 +146,31 @@ def find_scribbles(path: Path, images: Sequence[PlannedImage]) -> dict[Path, Pat
 
 
 def _images_below(folder: Path, excluded: Collection[Path]) -> list[Path]:
-    """Return the images below a folder; `excluded` are resolved paths."""
-    found = []
-    for parent, folders, files in os.walk(folder):
+    """Return the images below a folder, links to folders followed; a warning counts files of other types.
+
+    `excluded` are resolved paths.
+    """
+    found: list[Path] = []
+    others: Counter[str] = Counter()
+    # A link to a folder that it lies in would never end.
+    visited = {folder.resolve(), *folder.resolve().parents}
+    for parent, folders, files in os.walk(folder, followlinks=True):
         here = Path(parent)
         shown = {name for name in folders + files if not name.startswith(".")}
         shown = {name for name in shown if (here / name).resolve() not in excluded}
-        folders[:] = sorted(shown.intersection(folders))
-        pictures = sorted(shown.intersection(files))
-        found += [here / name for name in pictures if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+        below = {name: (here / name).resolve() for name in shown.intersection(folders)}
+        # A folder goes before links to it.
+        folders[:] = sorted(
+            (name for name in below if below[name] not in visited), key=lambda name: ((here / name).is_symlink(), name)
+        )
+        visited.update(below.values())
+        for name in sorted(shown.intersection(files)):
+            suffix = Path(name).suffix.lower()
+            if suffix in IMAGE_SUFFIXES:
+                found.append(here / name)
+            else:
+                others[suffix or "without a suffix"] += 1
+    if others:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+        logging.getLogger(__name__).warning("%s: files of other types are left out: %s", folder, counts)
     return found

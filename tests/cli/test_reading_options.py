@@ -89,3 +89,18 @@ def test_other_channels_are_refused(text: str) -> None:
 def test_other_planes_are_refused(text: str) -> None:
     with pytest.raises(UserError, match=r"the plane .* isn't known: give an axis and a number"):
         parse_plane(text)
+
+
+def test_links_to_folders_are_followed_and_other_files_counted(tmp_path: Path) -> None:
+    for folder in ("in", "far"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray((CELLS // 4).astype(np.uint8)).save(tmp_path / folder / f"{folder}.png")
+    (tmp_path / "in" / "linked").symlink_to("../far")
+    (tmp_path / "in" / "self").symlink_to(".")
+    (tmp_path / "in" / "above").symlink_to("..")
+    (tmp_path / "in" / "scan.jp2").write_bytes(b"")
+    (tmp_path / "in" / "notes").write_bytes(b"")
+    output = run("segment", tmp_path / "in", "-o", tmp_path / "out")
+    assert "in: files of other types are left out: 1 .jp2, 1 without a suffix" in output
+    made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
+    assert made == {"in.png", "linked/far.png"}

@@ -1,0 +1,1 @@
+"""From label maps of networks to a hierarchy of regions: boundary evidence, watershed, merging."""

@@ -1,0 +1,96 @@
+"""Textons of an image: the label maps of several small networks that are trained on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.training.images import applied_image, reduce_image
+from dynseg.training.loop import OnIteration
+from dynseg.training.network import initial_network
+from dynseg.training.parameters import LARGEST_SEED, TrainingParameters, reduced_size
+from dynseg.training.prediction import label_map
+from dynseg.training.run import train_network
+from dynseg.training.sizes import Size
+from dynseg.training.weighting import weight_of
+
+# However small the scale: on fewer pixels along the longer side there is next to nothing to learn.
+LEAST_TRAINING_SIDE = 32
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Which networks are trained on an image.
+
+    Attributes
+    ----------
+    networks : int
+        Their number; they differ in their initial weights.
+    training : TrainingParameters
+        `scale` is the size at which they are trained, as a share of the image's.
+    mu : float
+        μ of FSF (equation 2 of the paper).
+    application_scale : float
+        The size of the label maps, as a share of the image's.
+    """
+
+    networks: int
+    training: TrainingParameters
+    mu: float
+    application_scale: float
+
+    def trained_size(self, height: int, width: int) -> Size:
+        """Return the height and width of the image that networks are trained on, in pixels."""
+        scale = min(1.0, max(self.training.scale, LEAST_TRAINING_SIDE / max(height, width)))
+        return reduced_size(height, width, scale)
+
+    def applied_size(self, height: int, width: int) -> Size:
+        """Return the height and width of the label maps, in pixels."""
+        least, applied = self.trained_size(height, width), reduced_size(height, width, self.application_scale)
+        return max(least[0], applied[0]), max(least[1], applied[1])
+
+
+def texton_maps(
+    image: NDArray[np.uint8] | NDArray[np.float32],
+    ensemble: Ensemble,
+    seed: int,
+    device: str = "cpu",
+    on_iteration: OnIteration | None = None,
+) -> Sequence[NDArray[np.integer]]:
+    """Train an ensemble of networks on an image, one after the other, and return their label maps.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W, bands), uint8 or float32
+        Values of float32 are in [0, 1].
+    ensemble : Ensemble
+    seed : int
+        Another seed gives other initial weights to every network.
+    device : {"cpu", "cuda"}
+    on_iteration : callable, optional
+        Called at every iteration of every network; see `dynseg.training.loop.OnIteration`.
+
+    Returns
+    -------
+    sequence of ndarray, (h, w), int64
+        One label map a network, at `Ensemble.applied_size`.
+
+    Raises
+    ------
+    UserError
+        If a loss is not finite.
+    """
+    height, width, bands = image.shape
+    applied = applied_image(image, ensemble.applied_size(height, width)).to(device)
+    trained = reduce_image(applied_image(image, (height, width)), ensemble.trained_size(height, width)).to(device)
+    parameters = ensemble.training
+    maps = []
+    for number in range(ensemble.networks):
+        network_seed = (seed * ensemble.networks + number) % (LARGEST_SEED + 1)
+        network = initial_network(
+            parameters.components, parameters.channels, network_seed, parameters.initialisation, bands
+        ).to(device)
+        train_network(network, [trained], parameters, weight_of("fsf", ensemble.mu), on_iteration=on_iteration)
+        maps.append(label_map(network, applied, parameters).cpu().numpy())
+    return maps

@@ -1,0 +1,248 @@
+"""From boundary evidence to a hierarchy: watershed leaves, and the order in which they merge."""
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.hierarchy import Hierarchy, number_regions
+from dynseg.regions.boundaries import COLOUR_RANGES, BoundaryEvidence, colour_memberships, to_lab
+
+# Chosen on train and val images of BSD500, as are those of `boundaries`.
+# Weight of the contrast between neighbouring pixels beside the strength (1) where leaves are found: it places
+# boundaries exactly, and so counts for more than in the merging.
+LEAF_CONTRAST_WEIGHT = 1.0
+# Smaller basins, as shares of the image, are joined to a neighbour before merging begins: this also bounds the number
+# of leaves, and so the time and memory of merging, for images of any size.
+LEAF_SHARE = 1 / 5000
+
+
+@dataclass(frozen=True)
+class MergingParameters:
+    """What makes two neighbouring regions dissimilar.
+
+    The dissimilarity is (mean strength along their boundary + `contrast_weight` x mean contrast along it +
+    `colour_weight` x distance of their colour histograms) x min(1, smaller area / `area_share`) ^ `area_power`,
+    computed anew at every merge.
+
+    Attributes
+    ----------
+    contrast_weight, colour_weight : float
+        Both terms are in [0, 1], as the strength is.
+    area_share : float
+        Share of the image from which on a region's area doesn't count: without this factor small strong fragments
+        outlive everything.
+    area_power : float
+    """
+
+    contrast_weight: float = 0.3
+    colour_weight: float = 0.4
+    area_share: float = 0.01
+    area_power: float = 0.3
+
+    @property
+    def largest(self) -> float:
+        """The largest possible dissimilarity."""
+        return 1 + self.contrast_weight + self.colour_weight
+
+
+# For covering, Rand index and variation of information, and for people.
+REGIONS = MergingParameters()
+# Keeps small regions: for the pooled mIOU, where each small segment counts as much as a large one.
+DETAILS = MergingParameters(contrast_weight=0.6, colour_weight=0.8, area_share=0.0003, area_power=1.0)
+
+
+def build_hierarchy(
+    image: NDArray[np.uint8], evidence: BoundaryEvidence, parameters: MergingParameters = REGIONS
+) -> Hierarchy:
+    """Return the merging tree of an image from its boundary evidence.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W, 3), uint8
+        RGB.
+    evidence : BoundaryEvidence
+        Of the image, from `dynseg.regions.boundaries.boundary_evidence`.
+    parameters : MergingParameters
+    """
+    strength = evidence.strength
+    vertical = (strength[:-1] + strength[1:]) / 2
+    horizontal = (strength[:, :-1] + strength[:, 1:]) / 2
+    leaves = _leaves(
+        vertical + LEAF_CONTRAST_WEIGHT * evidence.vertical_contrast,
+        horizontal + LEAF_CONTRAST_WEIGHT * evidence.horizontal_contrast,
+    )
+    graph = _region_graph(
+        leaves,
+        vertical + parameters.contrast_weight * evidence.vertical_contrast,
+        horizontal + parameters.contrast_weight * evidence.horizontal_contrast,
+    )
+    children, altitudes = _Merging(graph, np.bincount(leaves.ravel()), _colour_sums(image, leaves), parameters).run()
+    return Hierarchy(leaves, children, np.minimum(altitudes / parameters.largest, 1).astype(np.float32))
+
+
+def estimate_hierarchy_memory(height: int, width: int) -> int:
+    """Estimate the peak memory, in bytes, that `build_hierarchy` takes beside its arguments.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the image, in pixels.
+    """
+    return _BYTES_PER_PIXEL * height * width
+
+
+# Higra's graph of pixels and its hierarchy, as measured.
+_BYTES_PER_PIXEL = 300
+
+
+@dataclass(frozen=True)
+class _RegionGraph:
+    """Pairs of neighbouring leaves, (arcs, 2); the sum of strength along each arc; its length in pixel sides."""
+
+    pairs: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+
+
+def _leaves(vertical: NDArray[np.float32], horizontal: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return watershed basins of at least so many pixels: the area hierarchy of basins, cut at their area."""
+    height, width = horizontal.shape[0], vertical.shape[1]
+    if height * width == 1:
+        return np.zeros((1, 1), np.int32)
+    import higra as hg
+
+    graph = hg.get_4_adjacency_graph((height, width))
+    sources, targets = graph.edge_list()
+    weights = np.empty(sources.size, np.float64)
+    down = targets - sources == width
+    # With a single column, the pixel to the right would be the one below.
+    down = np.ones_like(down) if width == 1 else down
+    weights[down] = vertical.ravel()[sources[down]]
+    rows, columns = np.divmod(sources[~down], width)
+    weights[~down] = horizontal[rows, columns]
+    tree, altitudes = hg.watershed_hierarchy_by_area(graph, weights)
+    basins = hg.labelisation_horizontal_cut_from_threshold(tree, altitudes, LEAF_SHARE * height * width)
+    return number_regions(basins.reshape(height, width))
+
+
+def _region_graph(
+    leaves: NDArray[np.int32], vertical: NDArray[np.float32], horizontal: NDArray[np.float32]
+) -> _RegionGraph:
+    """Return which leaves are neighbours, and the strength of the arcs between them."""
+    ones = np.concatenate([leaves[:-1].ravel(), leaves[:, :-1].ravel()]).astype(np.int64)
+    others = np.concatenate([leaves[1:].ravel(), leaves[:, 1:].ravel()]).astype(np.int64)
+    strengths = np.concatenate([vertical.ravel(), horizontal.ravel()])
+    differ = ones != others
+    count = int(leaves.max()) + 1
+    codes = np.minimum(ones, others)[differ] * count + np.maximum(ones, others)[differ]
+    arcs, arc_of_side = np.unique(codes, return_inverse=True)
+    sums = np.bincount(arc_of_side, strengths[differ], minlength=arcs.size)
+    return _RegionGraph(np.stack(np.divmod(arcs, count), axis=1), sums, np.bincount(arc_of_side, minlength=arcs.size))
+
+
+def _colour_sums(image: NDArray[np.uint8], leaves: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return the sums over each leaf of its pixels' memberships of colour bins, (L, bins), float32."""
+    numbers = leaves.ravel()
+    sums = [np.bincount(numbers, weights=each.ravel()) for each in colour_memberships(to_lab(image))]
+    return np.stack(sums, axis=1).astype(np.float32) / len(COLOUR_RANGES)
+
+
+@dataclass
+class _Arc:
+    """What two neighbouring regions share: sum of strength and length of their boundary, current dissimilarity."""
+
+    strength: float
+    length: int
+    dissimilarity: float = 0.0
+
+
+class _Merging:
+    """Merges the two least dissimilar neighbours until one region is left.
+
+    Higra's linkages know neither areas nor colours, and its callback for one's own makes quadratic work of a region
+    with many neighbours. Here a region keeps its place in the graph when one with fewer neighbours joins it; an entry
+    of the heap is valid as long as its arc still has that dissimilarity.
+
+    Parameters
+    ----------
+    graph : _RegionGraph
+    areas : ndarray, (L,), int64
+        Pixels of each leaf.
+    colours : ndarray, (L, bins), float32
+        Sums over each leaf's pixels of their memberships of colour bins; changed in place.
+    parameters : MergingParameters
+    """
+
+    def __init__(
+        self,
+        graph: _RegionGraph,
+        areas: NDArray[np.int64],
+        colours: NDArray[np.float32],
+        parameters: MergingParameters,
+    ) -> None:
+        self.parameters = parameters
+        self.full_area = parameters.area_share * float(areas.sum())
+        self.areas = areas.astype(np.float32)
+        self.colours = colours
+        self.factors = [self._factor(area) for area in areas.tolist()]
+        # neighbours[i][j] is neighbours[j][i].
+        self.neighbours: list[dict[int, _Arc]] = [{} for _ in range(areas.size)]
+        self.heap: list[tuple[float, int, int]] = []
+        for (one, other), strength, length in zip(
+            graph.pairs.tolist(), graph.sums.tolist(), graph.lengths.tolist(), strict=True
+        ):
+            self.neighbours[one][other] = self.neighbours[other][one] = _Arc(strength, length)
+        for region, neighbours in enumerate(self.neighbours):
+            self._renew(region, [other for other in neighbours if other > region])
+
+    def run(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Return the merges, (L - 1, 2) int32, and the running maxima of their dissimilarities, (L - 1,) float64."""
+        leaf_count = len(self.neighbours)
+        nodes = list(range(leaf_count))
+        children: list[tuple[int, int]] = []
+        altitudes: list[float] = []
+        while self.heap:
+            dissimilarity, one, other = heapq.heappop(self.heap)
+            arc = self.neighbours[one].get(other)
+            if arc is None or arc.dissimilarity != dissimilarity:
+                continue
+            kept, joined = sorted((one, other), key=lambda region: (-len(self.neighbours[region]), region))
+            children.append((nodes[kept], nodes[joined]))
+            altitudes.append(dissimilarity)
+            nodes[kept] = leaf_count + len(children) - 1
+            self._join(kept, joined)
+        return np.array(children, np.int32).reshape(-1, 2), np.maximum.accumulate(np.array(altitudes, np.float64))
+
+    def _join(self, kept: int, joined: int) -> None:
+        of_kept, of_joined = self.neighbours[kept], self.neighbours[joined]
+        del of_kept[joined], of_joined[kept]
+        for other, arc in of_joined.items():
+            del self.neighbours[other][joined]
+            if other in of_kept:
+                of_kept[other].strength += arc.strength
+                of_kept[other].length += arc.length
+            else:
+                of_kept[other] = self.neighbours[other][kept] = arc
+        of_joined.clear()
+        self.colours[kept] += self.colours[joined]
+        self.areas[kept] += self.areas[joined]
+        self.factors[kept] = self._factor(float(self.areas[kept]))
+        self._renew(kept, list(of_kept))
+
+    def _renew(self, region: int, others: list[int]) -> None:
+        """Compute the dissimilarities of a region and some of its neighbours."""
+        if not others:
+            return
+        histograms = self.colours[others] / self.areas[others, np.newaxis]
+        distances = np.abs(histograms - self.colours[region] / self.areas[region]).sum(axis=1) / 2
+        factor = self.factors[region]
+        for other, distance in zip(others, distances.tolist(), strict=True):
+            arc = self.neighbours[region][other]
+            unlike = arc.strength / arc.length + self.parameters.colour_weight * distance
+            arc.dissimilarity = unlike * min(factor, self.factors[other])
+            heapq.heappush(self.heap, (arc.dissimilarity, region, other))
+
+    def _factor(self, area: float) -> float:
+        return min(1.0, area / self.full_area) ** self.parameters.area_power
