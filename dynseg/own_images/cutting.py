@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.hierarchies import NO_HIERARCHY
 from dynseg.io.images import Reading, shown_as_rgb
 from dynseg.io.label_maps import read_attributes, read_image_ids, read_segmentation
+from dynseg.methods.regions import RegionsParameters, cut
+from dynseg.metrics import connected_components
 from dynseg.own_images.outputs import FORMATS, Labelled, write_outputs
 from dynseg.result import Segmentation
 
@@ -96,30 +98,24 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     if stored.hierarchy is None:
         raise UserError(f"{saved.file} {NO_HIERARCHY}")
     provenance = {
-        name: value
-        for name, value in read_attributes(saved.file, saved.image_id).items()
-        if name not in stored.facts
+        name: value for name, value in read_attributes(saved.file, saved.image_id).items() if name not in stored.facts
     }
-    result = cut(stored, stored.hierarchy, segments, scale)
+    result = _cut_again(stored, stored.hierarchy, segments, scale)
     image = None if photograph is None else _read_photograph(photograph, saved.file, result.labels.shape)
     name = saved.image_id if photograph is None else photograph.name
     write_outputs(saved.outputs, Labelled(image, result, name, provenance, image_id=saved.image_id))
     outputs = ", ".join(str(path) for path in saved.outputs.values())
-    return f"{saved.file}: {cut_text(result)} -> {outputs}"
+    return f"{saved.file}: {counted(result)} -> {outputs}"
 
 
-def cut(stored: Segmentation, hierarchy: Hierarchy, segments: int | None, scale: float | None) -> Segmentation:
-    """Return a result with another cut of its hierarchy as its label map; itself without `segments` and `scale`."""
-    if segments is not None:
-        labels = hierarchy.cut_into(segments)
-        warn_of_few_leaves(hierarchy, segments)
-        threshold = hierarchy.threshold_of(segments)
-    elif scale is not None:
-        labels, threshold = hierarchy.cut_at(scale), scale
-    else:
+def _cut_again(stored: Segmentation, hierarchy: Hierarchy, segments: int | None, scale: float | None) -> Segmentation:
+    if segments is None and scale is None:
         return stored
-    facts: dict[str, Any] = {"segments": int(labels.max()) + 1, "threshold": threshold}
-    return dataclasses.replace(stored, labels=smallest_unsigned(labels), facts={**stored.facts, **facts})
+    if segments is not None:
+        warn_of_few_leaves(hierarchy, segments)
+    result = cut(hierarchy, RegionsParameters(segments=segments, threshold=scale))
+    facts = {**stored.facts, **result.facts}
+    return dataclasses.replace(stored, labels=smallest_unsigned(result.labels), facts=facts)
 
 
 def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
@@ -128,12 +124,15 @@ def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
         _logger.warning("the image has %d regions at most, not %d: these are all", hierarchy.leaf_count, segments)
 
 
-def cut_text(result: Segmentation) -> str:
-    """Return how many regions a cut has and at which threshold, where it has one."""
-    regions = int(result.labels.max()) + 1
-    count = f"{regions} region{'s' * (regions != 1)}"
-    threshold = result.facts.get("threshold")
-    return count if threshold is None else f"{count} at threshold {float(threshold):.4f}"
+def counted(result: Segmentation) -> str:
+    """Return how many labels or regions a result has, and the threshold of a cut."""
+    regions, labels = int(connected_components(result.labels).max()), len(np.unique(result.labels))
+    if result.hierarchy is None or labels != regions:
+        return f"{labels} labels in {regions} regions"
+    text = f"{regions} region{'s' * (regions != 1)}"
+    if regions == result.hierarchy.leaf_count:
+        text += ", all there are"
+    return f"{text} at threshold {result.facts['threshold']:.4f}" if "threshold" in result.facts else text
 
 
 def _read_photograph(path: Path, hierarchy: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:

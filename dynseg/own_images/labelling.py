@@ -15,6 +15,7 @@ from dynseg.methods import find_method
 from dynseg.methods.cnn import CnnParameters
 from dynseg.methods.regions import total_iterations
 from dynseg.model import Model, load_model
+from dynseg.own_images.cutting import warn_of_few_leaves
 from dynseg.provenance import describe_run
 from dynseg.result import Segmentation
 from dynseg.training.loop import OnIteration
@@ -93,7 +94,7 @@ class ByRegions:
 
     def label(self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration) -> Segmentation:
         """Return the result of one image."""
-        return segment_regions(
+        result = segment_regions(
             pixels,
             self.segments,
             self.scale,
@@ -103,6 +104,9 @@ class ByRegions:
             scribbles=scribbles,
             on_iteration=on_iteration,
         )
+        if self.segments is not None and result.hierarchy is not None:
+            warn_of_few_leaves(result.hierarchy, self.segments)
+        return result
 
     @property
     def _parameters(self) -> Any:

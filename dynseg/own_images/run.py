@@ -5,12 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from dynseg.errors import UserError
 from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
-from dynseg.metrics import connected_components
-from dynseg.own_images.cutting import cut_text
+from dynseg.own_images.cutting import counted
 from dynseg.own_images.labelling import Labelling
 from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
@@ -150,12 +147,6 @@ def _summary(image: PlannedImage, result: Segmentation, notes: Sequence[str]) ->
         sizes.append(f"applied at {facts['applied_width']} × {facts['applied_height']}")
     outputs = ", ".join(str(path) for path in image.outputs.values())
     return (
-        f"{image.source}: {_counted(result)}, {facts['seconds']:.1f} s, {width} × {height}"
+        f"{image.source}: {counted(result)}, {facts['seconds']:.1f} s, {width} × {height}"
         f"{''.join(f', {note}' for note in (*sizes, *notes))} -> {outputs}"
     )
-
-
-def _counted(result: Segmentation) -> str:
-    """Return how many labels or regions there are."""
-    regions, labels = int(connected_components(result.labels).max()), len(np.unique(result.labels))
-    return cut_text(result) if result.hierarchy and labels == regions else f"{labels} labels in {regions} regions"

@@ -88,20 +88,20 @@ def share_kept(label_map: NDArray[np.integer], scribbles: NDArray[np.integer]) -
 
 
 def put_back_missing(
-    label_map: NDArray[np.int64], scribbles: NDArray[np.integer]
-) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+    label_map: NDArray[np.integer], scribbles: NDArray[np.integer]
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
     """Give the pixels of strokes whose label no pixel of a label map has their label.
 
     Parameters
     ----------
-    label_map : ndarray, (H, W), int64
+    label_map : ndarray, (H, W), integer
         From `restore_labels`.
     scribbles : ndarray, (H, W), integer
         Labels; 255 where there is none.
 
     Returns
     -------
-    label_map : ndarray, (H, W), int64
+    label_map : ndarray, (H, W), integer
         With every scribbled label. One whose last pixels lay under strokes of others is put back, too.
     missing : ndarray, (count,), integer
         The labels that were missing, sorted.
