@@ -39,6 +39,8 @@ def test_blocks_run_from_top_to_bottom(document: str, tmp_path: Path, monkeypatc
     monkeypatch.setitem(PRESETS, "fast", {"components": 2, "channels": 20, "iterations": 12, "scale": 0.25})
     save_photograph(tmp_path / "photo.jpg", 0)
     save_photograph(tmp_path / "holiday" / "a.png", 1)
+    (tmp_path / "drawn").mkdir()
+    Image.fromarray(np.indices((16, 24))[1].astype(np.uint8) // 12).save(tmp_path / "drawn" / "photo.png")
     names: dict[str, object] = {}
     languages = set()
     for language, text in blocks(document):
@@ -54,7 +56,7 @@ def test_blocks_run_from_top_to_bottom(document: str, tmp_path: Path, monkeypatc
     assert "python" in languages
     if document == "your-own-images.md":
         made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
-        assert {"out/photo.png", "out/a.overlay.png", "labelled/a.png", "poster.png"} <= made
+        assert {"out/photo.png", "five/photo.png", "all/a.overlay.png", "labelled/a.png", "poster.png"} <= made
 
 
 def test_the_reference_has_every_name_with_its_parameters() -> None:
