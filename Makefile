@@ -1,11 +1,11 @@
-# Everything is set up in .venv by what needs it. PYTHON names another interpreter, for example PYTHON=python3.12.
+# Everything is set up in .venv by what needs it. PYTHON names another interpreter, for example PYTHON=python3.13.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check schema bench lock clean
+.PHONY: help demo test check docs schema bench lock clean
 
 help:  ## Say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -36,16 +36,26 @@ bench: $(INSTALLED)  ## Measure; benchmarks/README.md explains
 	$(BIN)/python benchmarks/scale.py
 
 lock: $(INSTALLED)  ## Write requirements.lock from what .venv holds
-	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu$$//"; } > requirements.lock.new
+	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed "s/+cpu$$//"; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
 
+docs: $(VENV)/docs/installed  ## Build the documentation's site into site/
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict --quiet
+
 clean:  ## Remove .venv and what was built
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info
 
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "dynseg needs Python 3.11 or newer: run make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "requirements.lock is for Python 3.11 to 3.13 and $(PYTHON) isn't one: run make PYTHON=/path/to/python3.11"; \
+		exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# An environment of its own, which nothing else needs.
+$(VENV)/docs/installed: requirements-docs.lock
+	$(PYTHON) -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@

@@ -17,17 +17,33 @@ from dynseg.errors import UserError
 from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.images import read_image
 from dynseg.methods.cnn import CnnParameters
+from dynseg.methods.regions import RegionsParameters, cost, cut, find_hierarchy
 from dynseg.model import Model
 from dynseg.parameters import check_parameter, make_parameters
+from dynseg.regions.enlarging import enlarge_regions
+from dynseg.regions.scribbles import cut_by_scribbles
 from dynseg.result import Segmentation
 from dynseg.training.images import applied_image, image_array, reduce_image
 from dynseg.training.loop import OnIteration
-from dynseg.training.memory import LEAST_MAX_SIZE, check_memory, check_memory_of_training, is_out_of_memory
+from dynseg.training.memory import (
+    LEAST_MAX_SIZE,
+    PROCESS_BYTES,
+    check_memory,
+    check_memory_of_training,
+    is_out_of_memory,
+    refuse_too_large,
+)
 from dynseg.training.network import initial_network
 from dynseg.training.parameters import LARGEST_SEED, PRESETS, check_label_limits
 from dynseg.training.prediction import label_map
 from dynseg.training.run import train_and_apply, train_network, training_facts
-from dynseg.training.scribbles import number_scribbles, put_back_missing, restore_labels, share_kept
+from dynseg.training.scribbles import (
+    check_scribbles,
+    number_scribbles,
+    put_back_missing,
+    restore_labels,
+    share_kept,
+)
 from dynseg.training.sizes import Sizes
 from dynseg.training.weighting import SCHEMES, weight_of
 
@@ -35,6 +51,8 @@ from dynseg.training.weighting import SCHEMES, weight_of
 DEFAULT_MAX_SIZE = 512
 # How much sides shrink when a device's memory was too small: to half of the pixels.
 _SHRINKAGE = 0.7
+# The enlarged leaves, the regions and their numbers, for a value of the image.
+_BYTES_OF_REGIONS = 16
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Image = NDArray[np.uint8] | NDArray[np.floating] | str | Path
@@ -72,7 +90,7 @@ def segment(
         Training preset: "fast" (reduced image, 60 iterations) or "paper" (as published).
     seed : int
         Seed of the network's initial weights.
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "mps"}
     max_size : int
         A larger image is reduced to this many pixels along its longer side before the network sees it. The label map
         has the image's own size all the same.
@@ -193,6 +211,123 @@ def segment_many(
     return results()
 
 
+def segment_regions(
+    image: Image,
+    segments: int | None = None,
+    scale: float | None = None,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    max_size: int = DEFAULT_MAX_SIZE,
+    scribbles: NDArray[np.integer] | None = None,
+    on_iteration: OnIteration | None = None,
+) -> Segmentation:
+    """Cut an image into connected regions without labels, with the hierarchy that holds every other cut.
+
+    Small networks that are trained on the image alone give textons; where their local histograms and those of colour
+    change there is a boundary, and regions merge in the order of how unlike they are (`dynseg.methods.regions`).
+
+    Parameters
+    ----------
+    image : ndarray, (H, W, bands) or (H, W), uint8 or float, or path
+        RGB, grey, or any number of bands; floats in [0, 1].
+    segments : int, optional
+        Exactly so many regions, or as many leaves as there are.
+    scale : float, optional
+        Threshold in [0, 1], in place of a number: fewer regions where it is larger. Without either the scale is
+        chosen for the image.
+    seed : int
+        Seed of the networks' initial weights.
+    device : {"auto", "cpu", "cuda"}
+    max_size : int
+        A larger image is reduced to this many pixels along its longer side. Regions have the image's own size all the
+        same.
+    scribbles : ndarray, (H, W), integer, optional
+        Labels that some pixels have; 255 where there is none. They choose the cut: the largest regions that hold no
+        two labels.
+    on_iteration : callable, optional
+        Called at every iteration of every network; see `dynseg.training.loop.OnIteration`.
+
+    Returns
+    -------
+    Segmentation
+        `labels`, (H, W) in the smallest unsigned type; `hierarchy` at the image's size; as `facts` the `threshold` (not
+        where scribbles choose), the number of regions (`segments`) and of `leaves`, sizes and `seconds`.
+
+    Raises
+    ------
+    UserError
+        If an argument isn't usable, or too little memory of the CPU is free.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((40, 60, 3), np.uint8)
+    >>> image[:, 30:] = 200
+    >>> np.unique(segment_regions(image, segments=2, device="cpu").labels).tolist()
+    [0, 1]
+    """
+    parameters = make_parameters(RegionsParameters, {"segments": segments, "threshold": scale})
+    return segment_regions_with(
+        parameters,
+        image,
+        seed=seed,
+        device=device,
+        max_size=max_size,
+        scribbles=scribbles,
+        on_iteration=on_iteration,
+    )
+
+
+def segment_regions_with(
+    parameters: RegionsParameters,
+    image: Image,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    max_size: int = DEFAULT_MAX_SIZE,
+    scribbles: NDArray[np.integer] | None = None,
+    on_iteration: OnIteration | None = None,
+) -> Segmentation:
+    """Cut an image with parameters that are made already; see `segment_regions` for all else."""
+    _check_numbers(seed, max_size)
+    pixels = _pixels(image)
+    size = pixels.shape[:2]
+    if scribbles is not None:
+        if parameters.segments is not None or parameters.threshold is not None:
+            raise UserError("scribbles choose the cut: leave the number of segments and the scale out")
+        scribbles = np.asarray(scribbles)
+        check_scribbles(scribbles, size)
+    device = resolve_device(device)
+    start = time.perf_counter()
+
+    def needed_at(longer_side: int) -> int:
+        applied = Sizes.within(size, longer_side, parameters.scale).applied
+        return (
+            cost(parameters, *applied, torch.get_num_threads()).memory - PROCESS_BYTES + _BYTES_OF_REGIONS * pixels.size
+        )
+
+    def work(longer_side: int) -> Segmentation:
+        if device == "cpu":
+            refuse_too_large(size, longer_side, needed_at)
+        applied = Sizes.within(size, longer_side, parameters.scale).applied
+        reduced = image_array(applied_image(pixels, applied), pixels.dtype)
+        hierarchy = find_hierarchy(reduced, seed, device, parameters, on_iteration)
+        hierarchy = dataclasses.replace(hierarchy, leaves=enlarge_regions(hierarchy.leaves, size))
+        result = cut(hierarchy, parameters)
+        facts = {**result.facts, "applied_height": applied[0], "applied_width": applied[1]}
+        return dataclasses.replace(result, facts=facts)
+
+    result = _retry_smaller(work, size, max_size)
+    facts = {**result.facts, "seconds": time.perf_counter() - start}
+    labels: NDArray[np.integer] = result.labels
+    if scribbles is not None and result.hierarchy is not None:
+        labels = cut_by_scribbles(result.hierarchy, scribbles)
+        facts = {**facts, "segments": int(np.unique(labels).size)}
+        del facts["threshold"]
+    return dataclasses.replace(result, labels=smallest_unsigned(labels), facts=facts)
+
+
 def fit(
     images: Sequence[Image],
     scheme: str = "fsf",
@@ -249,7 +384,7 @@ def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: i
         From `fit` or `load_model`.
     image : ndarray, (H, W, bands) or (H, W), uint8 or float, or path
         As for `segment`, with as many bands as the model's references.
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "mps"}
     max_size : int, optional
         See `segment`; by default that of the model.
 

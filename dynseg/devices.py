@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from dynseg.errors import UserError
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -27,12 +27,14 @@ def gpu_is_visible() -> bool:
 
 
 def resolve_device(device: str) -> str:
-    """Return "cpu" or "cuda" for one of "auto", "cpu" and "cuda".
+    """Return "cpu", "cuda" or "mps" for one of these and "auto", which takes CUDA where there is one, else the CPU.
+
+    Apple's GPUs ("mps") are taken by name alone.
 
     Raises
     ------
     UserError
-        If it is none of them, or "cuda" is asked for and there is none.
+        If it is none of them, or "cuda" or "mps" is asked for and there is none.
     """
     if device not in DEVICES:
         raise UserError(
@@ -42,6 +44,10 @@ def resolve_device(device: str) -> str:
         return device
     import torch
 
+    if device == "mps":
+        if not torch.backends.mps.is_available():
+            raise UserError("device is mps, but PyTorch sees no GPU of Apple's here: set device to auto or cpu")
+        return device
     if torch.cuda.is_available():
         return "cuda"
     if device == "cuda":
@@ -98,7 +104,9 @@ def visible_gpus() -> list[str]:
 
 
 def _claim(gpus: list[str]) -> tuple[str, FileLock]:
-    folder = Path(tempfile.gettempdir(), f"dynseg-gpus-{os.getuid()}")
+    # Windows has a folder of temporary files for each user.
+    user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
+    folder = Path(tempfile.gettempdir(), f"dynseg-gpus{user}")
     share = 0
     while True:
         for gpu in gpus:

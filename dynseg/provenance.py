@@ -20,7 +20,7 @@ def describe_run(method: str, parameters: Mapping[str, Any], seed: int, device: 
     parameters : mapping
         All parameters of the method, defaults too.
     seed, threads : int
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "mps"}
     """
     return {
         "method": method,
@@ -42,8 +42,8 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
 
 
 def _device_name(device: str) -> str:
-    if device == "cpu":
-        return f"cpu ({platform.machine()})"
+    if device != "cuda":
+        return f"{device} ({platform.machine()})"
     import torch
 
     return f"cuda ({torch.cuda.get_device_name()})"

@@ -22,7 +22,7 @@ class Context:
     seed : int
         Seed of every random choice of the method.
     device : str
-        "cpu" or "cuda": a resolved device, never "auto".
+        "cpu", "cuda" or "mps": a resolved device, never "auto".
     """
 
     image_id: str = ""

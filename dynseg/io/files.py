@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from dynseg.errors import UserError
 
 
@@ -100,18 +102,9 @@ def _remove_abandoned(folder: Path, start: str, end: str) -> None:
     for name in os.listdir(folder):
         if name.startswith(start) and name.endswith(end):
             process = name.removeprefix(start).partition(".")[0]
-            if process.isdecimal() and not _is_running(int(process)):
+            # Not by signal 0, which on Windows ends processes.
+            if process.isdecimal() and not psutil.pid_exists(int(process)):
                 (folder / name).unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def cannot_write(path: str | Path, error: OSError) -> UserError:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,15 @@ _ROUNDING_LAB = 1e-3
 _FRAME = 2
 
 Float32Map = NDArray[np.float32]
+RGB_BANDS = 3
+
+
+class ColourPlane(NamedTuple):
+    """One coordinate of colour: values (H, W) float32, and the range that its bins divide."""
+
+    values: Float32Map
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -67,14 +77,14 @@ class BoundaryEvidence:
 
 
 def boundary_evidence(
-    image: NDArray[np.uint8], label_maps: Sequence[NDArray[np.integer]], sigmas: Sequence[float] = SIGMAS
+    image: NDArray[Any], label_maps: Sequence[NDArray[np.integer]], sigmas: Sequence[float] = SIGMAS
 ) -> BoundaryEvidence:
     """Return the boundary evidence of an image and the label maps of networks that were trained on it.
 
     Parameters
     ----------
-    image : ndarray, (H, W, 3), uint8
-        RGB.
+    image : ndarray, (H, W, bands), uint8 or float32
+        RGB where there are three bands; values of float32 are in [0, 1].
     label_maps : sequence of ndarray, (h, w), integer
         Any number of them, of the image's size or reduced; without one the evidence is colour alone.
     sigmas : sequence of float
@@ -84,9 +94,9 @@ def boundary_evidence(
     weight = TEXTON_WEIGHT if len(label_maps) else 0.0
     total = (1 + weight) * len(sigmas)
     energy = np.zeros((ORIENTATIONS, *shape), np.float32)
-    lab = to_lab(image)
+    planes = colour_planes(image)
     for sigma in sigmas:
-        _add_differences(energy, colour_memberships(lab), shape, sigma, 1 / (len(COLOUR_RANGES) * total))
+        _add_differences(energy, colour_memberships(planes), shape, sigma, 1 / (len(planes) * total))
         for labels in label_maps:
             _add_differences(
                 energy, _texton_memberships(labels), labels.shape, sigma, weight / (len(label_maps) * total)
@@ -99,9 +109,14 @@ def boundary_evidence(
     return BoundaryEvidence(np.minimum(energy.max(axis=0), 1), orientation, vertical, horizontal)
 
 
-def to_lab(image: NDArray) -> Float32Map:
-    """Return an image (H, W, 3), uint8 or floating in [0, 1], in CIELAB, float32."""
-    return rgb2lab(image).astype(np.float32)
+def colour_planes(image: NDArray[Any]) -> list[ColourPlane]:
+    """Return L, a and b of an RGB image (H, W, 3); the bands of any other, each as if it were L."""
+    if image.shape[2] == RGB_BANDS:
+        lab = np.moveaxis(rgb2lab(image).astype(np.float32), 2, 0)
+        return [ColourPlane(plane, *bounds) for plane, bounds in zip(lab, COLOUR_RANGES, strict=True)]
+    bands = np.moveaxis(image, 2, 0) / np.float32(255 if image.dtype == np.uint8 else 1)
+    low, high = COLOUR_RANGES[0]
+    return [ColourPlane((low + (high - low) * band).astype(np.float32), low, high) for band in bands]
 
 
 def estimate_evidence_memory(height: int, width: int) -> int:
@@ -115,17 +130,17 @@ def estimate_evidence_memory(height: int, width: int) -> int:
     return _BYTES_PER_PIXEL * height * width
 
 
-# Two stacks of orientations, CIELAB in single and double precision, and what the measured peak adds to them.
-_BYTES_PER_PIXEL = 200
+# The peak was 117 at 1600 × 1600 pixels: stacks of orientations, and CIELAB in double precision.
+_BYTES_PER_PIXEL = 150
 
 
-def colour_memberships(lab: Float32Map) -> Iterator[Float32Map]:
-    """Yield each pixel's membership of each bin of L, a and b that isn't empty.
+def colour_memberships(planes: Sequence[ColourPlane]) -> Iterator[Float32Map]:
+    """Yield each pixel's membership of each bin of each plane that isn't empty.
 
     It falls linearly from 1 at the bin's centre to 0 at the next one's.
     """
-    for channel, (low, high) in enumerate(COLOUR_RANGES):
-        position = np.clip((lab[..., channel] - low) / (high - low), 0, 1) * (COLOUR_BINS - 1)
+    for values, low, high in planes:
+        position = np.clip((values - low) / (high - low), 0, 1) * (COLOUR_BINS - 1)
         for centre in range(math.floor(position.min()), math.ceil(position.max()) + 1):
             yield np.maximum(1 - np.abs(position - centre), 0)
 
@@ -203,7 +218,7 @@ def _differences(maps: Iterator[Float32Map], shape: tuple[int, ...], sigma: floa
             np.subtract(ahead, behind, out=difference)
             np.abs(difference, out=difference)
             total += difference
-    return np.stack([sums[offset] for offset in offsets]) / 2
+    return np.stack([sums[offset] for offset in offsets]) * np.float32(0.5)
 
 
 def _step(sigma: float) -> int:
@@ -241,7 +256,8 @@ def _gaussian(start: int, stop: int, step: int, first: int, last: int, sigma: fl
     centres = np.arange(start, stop) * step + (step - 1) / 2
     distances = (np.arange(first, last) - centres[:, np.newaxis]) / sigma
     weights = np.where(np.abs(distances) <= _TRUNCATE, np.exp(-(distances**2) / 2), 0)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    normalised: Float32Map = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return normalised
 
 
 def _positions(size: int, samples: int, spacing: float) -> tuple[NDArray[np.intp], Float32Map]:
@@ -256,16 +272,19 @@ def _positions(size: int, samples: int, spacing: float) -> tuple[NDArray[np.intp
 
 def _interpolated(values: Float32Map, lower: NDArray[np.intp], share: Float32Map) -> Float32Map:
     if not share.any():
-        return values[lower]
+        return np.asarray(values[lower])
     upper = np.minimum(lower + 1, values.shape[0] - 1)
-    return values[lower] * (1 - share[:, np.newaxis]) + values[upper] * share[:, np.newaxis]
+    between: Float32Map = values[lower] * (1 - share[:, np.newaxis]) + values[upper] * share[:, np.newaxis]
+    return between
 
 
-def _contrast(image: NDArray[np.uint8]) -> tuple[Float32Map, Float32Map]:
-    """Return the contrast of colour, in [0, 1], between each pixel and those below and to the right."""
-    channels = np.moveaxis(image / np.float32(255), 2, 0)
+def _contrast(image: NDArray[Any]) -> tuple[Float32Map, Float32Map]:
+    """Return the contrast, in [0, 1], between each pixel and those below and to the right."""
+    channels = np.moveaxis(image, 2, 0) / np.float32(255 if image.dtype == np.uint8 else 1)
     smooth = np.stack([_smoothed(channel, _CONTRAST_SIGMA, 1) for channel in channels], axis=-1)
-    lab = to_lab(np.clip(smooth, 0, 1))
-    vertical, horizontal = (np.sqrt((np.diff(lab, axis=axis) ** 2).sum(axis=2)) for axis in (0, 1))
+    planes = np.stack([plane.values for plane in colour_planes(np.clip(smooth, 0, 1))])
+    # The distance in CIELAB; of other bands the root of their mean square.
+    share = np.float32(1 if len(planes) == RGB_BANDS else 1 / len(planes))
+    vertical, horizontal = (np.sqrt(share * (np.diff(planes, axis=axis) ** 2).sum(axis=0)) for axis in (1, 2))
     vertical[vertical < _ROUNDING_LAB], horizontal[horizontal < _ROUNDING_LAB] = 0, 0
     return np.minimum(vertical / _FULL_CONTRAST, 1), np.minimum(horizontal / _FULL_CONTRAST, 1)

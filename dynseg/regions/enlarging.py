@@ -25,12 +25,11 @@ def enlarge_regions(regions: NDArray[np.int32], size: tuple[int, int]) -> NDArra
     """
     if regions.shape == size:
         return regions
-    height, width = size
     (upper, lower, below), (left, right, beside) = (
         _neighbours(new, old) for new, old in zip(size, regions.shape, strict=True)
     )
     enlarged = np.empty(size, np.int32)
-    for start in range(0, height, _ROWS):
+    for start in range(0, size[0], _ROWS):
         rows = slice(start, start + _ROWS)
         corners = [regions[each[rows]][:, side] for each in (upper, lower) for side in (left, right)]
         shares = [

@@ -2,12 +2,13 @@
 
 import heapq
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.hierarchy import Hierarchy, number_regions
-from dynseg.regions.boundaries import COLOUR_RANGES, BoundaryEvidence, colour_memberships, to_lab
+from dynseg.regions.boundaries import BoundaryEvidence, colour_memberships, colour_planes
 
 # Chosen on train and val images of BSD500, as are those of `boundaries`.
 # Weight of the contrast between neighbouring pixels beside the strength (1) where leaves are found: it places
@@ -54,14 +55,14 @@ DETAILS = MergingParameters(contrast_weight=0.6, colour_weight=0.8, area_share=0
 
 
 def build_hierarchy(
-    image: NDArray[np.uint8], evidence: BoundaryEvidence, parameters: MergingParameters = REGIONS
+    image: NDArray[Any], evidence: BoundaryEvidence, parameters: MergingParameters = REGIONS
 ) -> Hierarchy:
     """Return the merging tree of an image from its boundary evidence.
 
     Parameters
     ----------
-    image : ndarray, (H, W, 3), uint8
-        RGB.
+    image : ndarray, (H, W, bands), uint8 or float32
+        RGB where there are three bands; values of float32 are in [0, 1].
     evidence : BoundaryEvidence
         Of the image, from `dynseg.regions.boundaries.boundary_evidence`.
     parameters : MergingParameters
@@ -93,8 +94,8 @@ def estimate_hierarchy_memory(height: int, width: int) -> int:
     return _BYTES_PER_PIXEL * height * width
 
 
-# Higra's graph of pixels and its hierarchy, as measured.
-_BYTES_PER_PIXEL = 300
+# Higra's graph of pixels and its hierarchy: the peak was 465 at 1600 × 1600 pixels, the evidence included.
+_BYTES_PER_PIXEL = 500
 
 
 @dataclass(frozen=True)
@@ -138,15 +139,17 @@ def _region_graph(
     count = int(leaves.max()) + 1
     codes = np.minimum(ones, others)[differ] * count + np.maximum(ones, others)[differ]
     arcs, arc_of_side = np.unique(codes, return_inverse=True)
-    sums = np.bincount(arc_of_side, strengths[differ], minlength=arcs.size)
-    return _RegionGraph(np.stack(np.divmod(arcs, count), axis=1), sums, np.bincount(arc_of_side, minlength=arcs.size))
+    sums = np.bincount(arc_of_side, strengths[differ], minlength=arcs.size).astype(np.float64)
+    lengths = np.bincount(arc_of_side, minlength=arcs.size)
+    return _RegionGraph(np.stack(np.divmod(arcs, count), axis=1), sums, lengths)
 
 
-def _colour_sums(image: NDArray[np.uint8], leaves: NDArray[np.int32]) -> NDArray[np.float32]:
+def _colour_sums(image: NDArray[Any], leaves: NDArray[np.int32]) -> NDArray[np.float32]:
     """Return the sums over each leaf of its pixels' memberships of colour bins, (L, bins), float32."""
     numbers = leaves.ravel()
-    sums = [np.bincount(numbers, weights=each.ravel()) for each in colour_memberships(to_lab(image))]
-    return np.stack(sums, axis=1).astype(np.float32) / len(COLOUR_RANGES)
+    planes = colour_planes(image)
+    sums = [np.bincount(numbers, weights=each.ravel()) for each in colour_memberships(planes)]
+    return np.stack(sums, axis=1).astype(np.float32) / np.float32(len(planes))
 
 
 @dataclass
@@ -245,4 +248,4 @@ class _Merging:
             heapq.heappush(self.heap, (arc.dissimilarity, region, other))
 
     def _factor(self, area: float) -> float:
-        return min(1.0, area / self.full_area) ** self.parameters.area_power
+        return float(min(1.0, area / self.full_area) ** self.parameters.area_power)

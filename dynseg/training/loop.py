@@ -17,7 +17,7 @@ from dynseg.training.precision import autocast_type, in_layout_of, runs_fast
 from dynseg.training.step import Observation, PlainStep, Step
 
 # How often, in iterations, training checks whether to stop, by type of device: each check waits for a GPU.
-CHECK_EVERY = {"cpu": 1, "cuda": 10}
+CHECK_EVERY = {"cpu": 1, "cuda": 10, "mps": 10}
 
 
 OnIteration = Callable[[int, Observation, Tensor], object]

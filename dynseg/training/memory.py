@@ -1,7 +1,7 @@
 """How much memory segmenting an image takes, and how much there is."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -106,12 +106,26 @@ def check_memory(size: Size, bands: int, max_size: int, parameters: TrainingPara
     threads : int
         See `estimate_memory`.
     """
-    available = available_memory("cpu")
 
     def needed_at(longer_side: int) -> int:
         return memory_needed(*size, parameters, longer_side, threads=threads, bands=bands)
 
-    needed = needed_at(max_size)
+    refuse_too_large(size, max_size, needed_at)
+
+
+def refuse_too_large(size: Size, max_size: int, needed_at: Callable[[int], int]) -> None:
+    """Raise a UserError if too little memory of the CPU is free for an image.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width of the image, in pixels.
+    max_size : int
+        Pixels along the longer side that the image is reduced to if it is larger.
+    needed_at : callable
+        From pixels along the longer side to the bytes that they need.
+    """
+    available, needed = available_memory("cpu"), needed_at(max_size)
     if needed <= available:
         return
     sizes = range(min(max_size, max(size)), LEAST_MAX_SIZE, -_SIZE_STEP)

@@ -7,6 +7,21 @@ from dynseg.errors import UserError
 from dynseg.result import UNLABELLED
 
 
+def check_scribbles(scribbles: NDArray[np.integer], shape: tuple[int, int]) -> None:
+    """Raise a UserError unless scribbles are whole numbers from 0, of the shape (H, W) of the image, and not empty."""
+    if scribbles.ndim != 2 or not np.issubdtype(scribbles.dtype, np.integer):
+        raise UserError(f"scribbles must be whole numbers (H, W), not {scribbles.dtype} {scribbles.shape}")
+    if scribbles.shape != shape:
+        raise UserError(
+            f"the scribbles are {scribbles.shape[1]} × {scribbles.shape[0]} pixels and the image {shape[1]} × "
+            f"{shape[0]}: draw them at the image's size"
+        )
+    if (scribbles == UNLABELLED).all():
+        raise UserError("the scribbles are empty: every pixel is 255, which means no label")
+    if (smallest := int(scribbles.min())) < 0:
+        raise UserError(f"the scribbles have the label {smallest}: use whole numbers from 0, and 255 for no label")
+
+
 def number_scribbles(
     scribbles: NDArray[np.integer], shape: tuple[int, int], channels: int
 ) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
@@ -33,20 +48,10 @@ def number_scribbles(
     UserError
         If they don't fit the image or the network.
     """
-    if scribbles.ndim != 2 or not np.issubdtype(scribbles.dtype, np.integer):
-        raise UserError(f"scribbles must be whole numbers (H, W), not {scribbles.dtype} {scribbles.shape}")
-    if scribbles.shape != shape:
-        raise UserError(
-            f"the scribbles are {scribbles.shape[1]} × {scribbles.shape[0]} pixels and the image {shape[1]} × "
-            f"{shape[0]}: draw them at the image's size"
-        )
+    check_scribbles(scribbles, shape)
     labels, numbered = np.unique(scribbles, return_inverse=True)
     numbered = numbered.reshape(shape)
     is_unlabelled = labels == UNLABELLED
-    if is_unlabelled.all():
-        raise UserError("the scribbles are empty: every pixel is 255, which means no label")
-    if labels[0] < 0:
-        raise UserError(f"the scribbles have the label {labels[0]}: use whole numbers from 0, and 255 for no label")
     labels = labels[~is_unlabelled]
     if len(labels) >= channels:
         raise UserError(

@@ -16,6 +16,7 @@ from dynseg.workflow.methods import (
     grid,
     images_per_job,
     method_of,
+    method_parameters,
     method_seeds,
     number_text,
     swept_parameters,
@@ -92,9 +93,9 @@ class Jobs:
         contents = [stored[image_id].content for image_id in self.images(dataset, method, batch)]
         return hashlib.sha256("".join(contents).encode()).hexdigest()[:12]
 
-    def minutes(self, dataset: str, method: str, batch: str, attempt: int) -> int:
-        """Return the minutes that a segmentation job asks a cluster for."""
-        return self._estimated(job_minutes, dataset, method, batch, attempt)
+    def minutes(self, dataset: str, method: str, batch: str, attempt: int, iterations: int | None = None) -> int:
+        """Return the minutes that a segmentation job asks a cluster for; with `iterations`, that of a short run."""
+        return self._estimated(job_minutes, dataset, method, batch, attempt, iterations)
 
     def megabytes(self, dataset: str, method: str, batch: str, attempt: int) -> int:
         """Return the memory that a segmentation job asks a cluster for, in MB."""
@@ -137,10 +138,20 @@ class Jobs:
         ]
         return [*runs, f"--images-per-job={self.images_per_job(TUNING_DATASET, points[0][0])}"]
 
-    def _estimated(self, estimate: Callable[..., int], dataset: str, method: str, batch: str, attempt: int) -> int:
+    def _estimated(
+        self,
+        estimate: Callable[..., int],
+        dataset: str,
+        method: str,
+        batch: str,
+        attempt: int,
+        iterations: int | None = None,
+    ) -> int:
         stored = self._stored(dataset)
         sizes = [(stored[each].height, stored[each].width) for each in self.images(dataset, method, batch)]
         parameters = self.method(method).parameters
+        if iterations is not None:
+            parameters = method_parameters(self.config, method, iterations=iterations)
         of_method = method_of(self.config, method)
         return estimate(of_method, parameters, sizes, self.config["threads"], self.uses_gpu(method), attempt)
 

@@ -261,8 +261,8 @@ class Configuration(Section):
         Text, Field(description="folder of downloaded archives and of the embedded datasets' own archives")
     ] = "resources"
     device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        Field(description="where networks are trained: auto takes a GPU if there is one"),
+        Literal["auto", "cpu", "cuda", "mps"],
+        Field(description="where networks are trained: auto takes a GPU with CUDA if there is one"),
     ] = "auto"
     threads: Annotated[
         int,

@@ -18,6 +18,7 @@ QUICK = {
     "grey_steps": {},
     "iic": {**TRAINING, "displacement": 2, "scale": 1},
     "kmeans": {},
+    "regions": {"networks": 2, "iterations": 3, "components": 1, "channels": 8},
     "superpixel_cnn": {**TRAINING, "superpixels": 50, "step": "plain"},
 }
 

@@ -1,10 +1,12 @@
 import os
+import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 # A checkout brings its package along; rules that another workflow takes from an address need it installed.
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
@@ -21,13 +23,24 @@ from dynseg.code_version import code_version
 from dynseg.datasets import find_kind
 from dynseg.devices import gpu_is_visible
 from dynseg.workflow.environment import calm_scheduler, offer_package
+from dynseg.workflow.failures import repeat_at_exit
 from dynseg.errors import UserError
 from dynseg.io.locks import claim_folder
 from dynseg.workflow.jobs import Jobs
 from dynseg.workflow.layout import ID_PATTERN, ResourcesTree, ResultsTree
 from dynseg.workflow.resolved import recorded
 
-offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
+PACKAGE_FOLDER = offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
+# Snakemake takes PYTHONPATH away from jobs in conda environments.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    shell.prefix(
+        f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGE_FOLDER))}; "
+    )
+
+
+# With --software-deployment-method apptainer jobs run in this image, built from envs/dynseg.def.
+container: os.environ.get("DYNSEG_IMAGE", "dynseg.sif")
+
 
 
 def config_parts():
@@ -51,7 +64,7 @@ RESULTS = ResultsTree(config["results"])
 RESOURCES = ResourcesTree(config["resources"])
 JOBS = Jobs(
     config,
-    with_gpu=config["device"] == "cuda"
+    with_gpu=config["device"] in ("cuda", "mps")
     or (config["device"] == "auto" and gpu_is_visible()),
 )
 HAS_TABLE = bool(datasets.scored_datasets(config))

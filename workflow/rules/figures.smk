@@ -87,6 +87,18 @@ use rule segment as short_run with:
             "iteration{iteration}",
             "{batch}",
         )
+    resources:
+        gpu=lambda wildcards: int(JOBS.uses_gpu(wildcards.method)),
+        runtime=lambda wildcards, attempt: JOBS.minutes(
+            wildcards.dataset,
+            wildcards.method,
+            wildcards.batch,
+            attempt,
+            int(wildcards.iteration),
+        ),
+        mem_mb=lambda wildcards, attempt: JOBS.megabytes(
+            wildcards.dataset, wildcards.method, wildcards.batch, attempt
+        ),
     params:
         settings=lambda wildcards: [
             f"--set={text}"

@@ -1,0 +1,45 @@
+"""Leaves and merges."""
+
+import numpy as np
+
+from dynseg.regions.boundaries import boundary_evidence
+from dynseg.regions.merging import DETAILS, REGIONS, build_hierarchy
+
+
+def quarters() -> np.ndarray:
+    image = np.zeros((60, 80, 3), np.uint8)
+    image[:30, 40:], image[30:, :40], image[30:, 40:] = (40, 40, 40), (200, 30, 30), (220, 60, 50)
+    return image
+
+
+def test_four_areas_are_four_regions_and_the_most_alike_merge_first() -> None:
+    image = quarters()
+    for parameters in (REGIONS, DETAILS):
+        hierarchy = build_hierarchy(image, boundary_evidence(image, []), parameters)
+        four, two = hierarchy.cut_at(0.1), hierarchy.cut_into(2)
+        corners = [four[5, 5], four[5, 75], four[55, 5], four[55, 75]]
+        assert len(set(corners)) == 4
+        assert two[5, 5] == two[5, 75] != two[55, 5] == two[55, 75]
+
+
+def test_the_same_evidence_makes_the_same_hierarchy() -> None:
+    image = np.random.default_rng(3).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    first, second = (build_hierarchy(image, boundary_evidence(image, [])) for _ in range(2))
+    assert np.array_equal(first.leaves, second.leaves)
+    assert np.array_equal(first.children, second.children)
+    assert np.array_equal(first.altitudes, second.altitudes)
+
+
+def test_a_small_spot_does_not_outlive_large_regions() -> None:
+    image = np.full((100, 120, 3), 90, np.uint8)
+    image[:, 60:] = 150
+    image[48:52, 20:24] = (255, 0, 0)
+    hierarchy = build_hierarchy(image, boundary_evidence(image, []))
+    halves = hierarchy.cut_into(2)
+    assert halves[50, 5] == halves[50, 21]
+    assert halves[50, 5] != halves[50, 110]
+
+
+def test_a_uniform_image_is_one_leaf() -> None:
+    image = np.full((30, 40, 3), 77, np.uint8)
+    assert build_hierarchy(image, boundary_evidence(image, [])).leaf_count == 1

@@ -1,0 +1,76 @@
+"""How jobs find the package that planned them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from bare_environment import make_bare_environment, without_checkout
+from conftest import REPOSITORY, Workflow
+
+import dynseg
+from dynseg.workflow.environment import offer_package, package_alone
+
+# What Snakemake asks of conda. An environment of this one has Python and dynseg's dependencies, but no dynseg.
+CONDA = """#!/bin/sh
+echo "$@" >> "$0.calls"
+case "$1" in
+    --version) echo "conda 26.1.0" ;;
+    info) echo '{"conda_prefix": "'"$(dirname "$(dirname "$0")")"'", "platform": "linux-64"}' ;;
+    config) echo '{"get": {"channel_priority": "strict"}}' ;;
+    env)
+        while [ "$1" != --prefix ]; do shift; done
+        cp -a "$(dirname "$0")/../bare" "$2"
+        mkdir -p "$2/conda-meta" ;;
+esac
+"""
+ACTIVATE = """export PATH="$1/bin:$PATH"
+"""
+
+
+def test_the_copy_holds_the_package_alone_and_is_made_once(tmp_path: Path) -> None:
+    folder = package_alone(tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["dynseg"]
+    made = (folder / "dynseg/__init__.py").stat().st_ino
+    assert package_alone(tmp_path) == folder
+    assert (folder / "dynseg/__init__.py").stat().st_ino == made
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_a_python_without_dynseg_gets_the_one_that_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    offer_package(None)
+    command = [sys.executable, "-S", "-c", "import dynseg; print(dynseg.__version__, dynseg.__file__)"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout.split()
+    assert output[0] == dynseg.__version__
+    assert Path(output[1]).is_relative_to(tmp_path)
+
+
+@pytest.mark.slow
+def test_jobs_in_conda_environments_run_an_installed_package(finished: Workflow, tmp_path: Path) -> None:
+    """The rules are deployed by themselves, the package lies beside Snakemake, the environments have neither."""
+    shutil.copytree(Path(dynseg.__file__).parent, make_bare_environment(tmp_path / "planner") / "dynseg")
+    conda = tmp_path / "conda"
+    make_bare_environment(conda / "bare")
+    (conda / "bin").mkdir()
+    (conda / "bin/conda").write_text(CONDA)
+    (conda / "bin/conda").chmod(0o755)
+    (conda / "bin/activate").write_text(ACTIVATE)
+    for part in ("workflow", "envs"):
+        shutil.copytree(REPOSITORY / part, tmp_path / "deployed" / part)
+    snakefile, config = tmp_path / "deployed/workflow/Snakefile", tmp_path / "given.yaml"
+    config.write_text(yaml.safe_dump({**finished.config, "panels": {}}))
+    command = [str(tmp_path / "planner/bin/python"), "-m", "snakemake", "--snakefile", str(snakefile), "--cores", "1"]
+    options = ["--software-deployment-method", "conda", "--configfile", str(config), "--", "results/tables/table1.csv"]
+    variables = {**without_checkout(), "PATH": f"{conda / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run(
+        [*command, *options], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "env create" in (conda / "bin/conda.calls").read_text()
+    assert (tmp_path / "results/tables/table1.csv").is_file()
