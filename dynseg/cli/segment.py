@@ -150,6 +150,7 @@ def command(
     if not plan.images:
         sys.exit(1)
     from dynseg.api import DEFAULT_MAX_SIZE, user_parameters
+    from dynseg.methods.regions import RegionsParameters
     from dynseg.own_images.labelling import ByModel, ByRegions, ByTraining, Labelling
     from dynseg.own_images.run import Batch
 
@@ -162,7 +163,8 @@ def command(
         parameters = user_parameters(scheme, mu, preset, **changes)
         labelling = ByTraining(parameters, seed, device, max_size or DEFAULT_MAX_SIZE)
     else:
-        labelling = ByRegions(segments, scale, seed, device, max_size or DEFAULT_MAX_SIZE)
+        regions = RegionsParameters(segments=segments, threshold=scale)
+        labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
     batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.api import DEFAULT_MAX_SIZE, apply_model, segment_regions, segment_with
+from dynseg.api import DEFAULT_MAX_SIZE, apply_model, segment_regions_with, segment_with
 from dynseg.code_version import label_map_code
 from dynseg.io.files import sha256
 from dynseg.methods import find_method
 from dynseg.methods.cnn import CnnParameters
-from dynseg.methods.regions import total_iterations
+from dynseg.methods.regions import RegionsParameters, total_iterations
 from dynseg.model import Model, load_model
 from dynseg.own_images.cutting import warn_of_few_leaves
 from dynseg.provenance import describe_run
@@ -52,18 +52,14 @@ class ByRegions:
 
     Attributes
     ----------
-    segments : int, optional
-        How many regions each image gets.
-    scale : float, optional
-        The threshold at which each hierarchy is cut. Without either the method chooses it.
+    parameters : RegionsParameters
     seed : int
     device : {"cpu", "cuda"}
     max_size : int
         See `dynseg.segment_regions`.
     """
 
-    segments: int | None
-    scale: float | None
+    parameters: RegionsParameters
     seed: int
     device: str
     max_size: int = DEFAULT_MAX_SIZE
@@ -73,44 +69,31 @@ class ByRegions:
     @property
     def iterations(self) -> int:
         """The largest number of iterations of one image, in all trainings."""
-        return total_iterations(self._parameters)
+        return total_iterations(self.parameters)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the label maps."""
-        return {
-            "method": "regions",
-            "segments": self.segments,
-            "scale": self.scale,
-            "parameters": dataclasses.asdict(self._parameters),
-            "max_size": self.max_size,
-            "code_version": label_map_code(find_method("regions")),
-            "seed": self.seed,
-        }
+        return {**_settings("regions", "regions", self.parameters, self.max_size), "seed": self.seed}
 
     def describe(self, threads: int) -> dict[str, Any]:
         """Return what made the label maps, for their files."""
-        return describe_run("regions", dataclasses.asdict(self._parameters), self.seed, self.device, threads)
+        return describe_run("regions", dataclasses.asdict(self.parameters), self.seed, self.device, threads)
 
     def label(self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration) -> Segmentation:
-        """Return the result of one image."""
-        result = segment_regions(
+        """Return the result of one image; a warning says if it has fewer regions than were asked for."""
+        result = segment_regions_with(
+            self.parameters,
             pixels,
-            self.segments,
-            self.scale,
             seed=self.seed,
             device=self.device,
             max_size=self.max_size,
             scribbles=scribbles,
             on_iteration=on_iteration,
         )
-        if self.segments is not None and result.hierarchy is not None:
-            warn_of_few_leaves(result.hierarchy, self.segments)
+        if self.parameters.segments is not None and result.hierarchy is not None:
+            warn_of_few_leaves(result.hierarchy, self.parameters.segments)
         return result
-
-    @property
-    def _parameters(self) -> Any:
-        return find_method("regions").make_parameters({})
 
 
 @dataclass(frozen=True)
@@ -141,7 +124,7 @@ class ByTraining:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the label maps."""
-        return {**_network_settings(self.parameters, self.max_size), "seed": self.seed}
+        return {**_settings("network", "cnn", self.parameters, self.max_size), "seed": self.seed}
 
     def describe(self, threads: int) -> dict[str, Any]:
         """Return what made the label maps, for their files."""
@@ -197,7 +180,7 @@ class ByModel:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the label maps."""
-        return {**_network_settings(self.model.parameters, self.max_size), "model_sha256": self.sha256}
+        return {**_settings("network", "cnn", self.model.parameters, self.max_size), "model_sha256": self.sha256}
 
     def describe(self, threads: int) -> dict[str, Any]:
         """Return what made the label maps, for their files."""
@@ -211,10 +194,11 @@ class ByModel:
         return apply_model(self.model, pixels, device=self.device, max_size=self.max_size)
 
 
-def _network_settings(parameters: CnnParameters, max_size: int) -> dict[str, Any]:
+def _settings(method: str, name: str, parameters: Any, max_size: int) -> dict[str, Any]:
+    """Return the settings that all have; `method` is what the user calls it and `name` what the registry does."""
     return {
-        "method": "network",
+        "method": method,
         "parameters": dataclasses.asdict(parameters),
         "max_size": max_size,
-        "code_version": label_map_code(find_method("cnn")),
+        "code_version": label_map_code(find_method(name)),
     }

@@ -44,7 +44,8 @@ def understood(scribbles: NDArray[np.integer], kept: float) -> str:
         found = f"{len(labels)} labels on {counts.sum()} pixels"
     else:
         found = ", ".join(
-            f"label {label} on {count} pixel{'s' * (count != 1)}" for label, count in zip(labels, counts.tolist(), strict=True)
+            f"label {label} on {count} pixel{'s' * (count != 1)}"
+            for label, count in zip(labels, counts.tolist(), strict=True)
         )
     # Rounded down: 100 % means all.
     return f"scribbled {found}, of which {int(100 * kept)} % kept theirs"

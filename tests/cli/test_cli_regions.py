@@ -82,7 +82,7 @@ def test_regions_are_what_a_photograph_becomes(saved: Path, hierarchy: dynseg.Hi
     assert np.array_equal(hierarchy.altitudes, expected.hierarchy.altitudes)
     record = json.loads((saved / "out" / RECORD).read_text())
     assert record["method"] == "regions"
-    assert (record["settings"]["method"], record["settings"]["segments"]) == ("regions", None)
+    assert (record["settings"]["method"], record["settings"]["parameters"]["segments"]) == ("regions", None)
     again = segment(saved / "photo.png", "-o", saved / "again")
     assert f"{regions_in(labels)} regions at threshold {expected.facts['threshold']:.4f}" in again.stdout
 
@@ -293,7 +293,7 @@ def test_other_cuts_and_methods_are_not_done_already(tmp_path: Path) -> None:
     for options, difference in (
         (("--segments", 6), "segments 5, not 6"),
         ((), "segments 5, not None"),
-        (("--scale", 0.2), "segments 5, not None"),
+        (("--scale", 0.2), "threshold None, not 0.2"),
         (("--method", "network"), "method regions, not network"),
     ):
         with pytest.raises(UserError, match=f"was made with {difference}: leave out --resume"):
