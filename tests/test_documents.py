@@ -1,22 +1,19 @@
 """Every block of the documents for users runs, and names what there is."""
 
-import dataclasses
 import inspect
 import pkgutil
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from small_ensemble import use_small_ensembles
 
 import dynseg
 from dynseg.cli import main_group
-from dynseg.regions import ensemble
 from dynseg.training.parameters import PRESETS
 
 DOCUMENTS = Path(__file__).parents[1] / "docs"
@@ -35,16 +32,6 @@ def save_photograph(path: Path, seed: int) -> None:
     Image.fromarray(image.astype(np.uint8)).save(path)
 
 
-def with_two_networks(texton_maps: Callable[..., Any]) -> Callable[..., Any]:
-    """Let an ensemble be two networks of two iterations."""
-
-    def quick(image: Any, usual: ensemble.Ensemble, *arguments: Any) -> Any:
-        training = dataclasses.replace(usual.training, iterations=2)
-        return texton_maps(image, dataclasses.replace(usual, networks=2, training=training), *arguments)
-
-    return quick
-
-
 @pytest.mark.parametrize("document", ["your-own-images.md", "api.md"])
 def test_blocks_run_from_top_to_bottom(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -52,7 +39,7 @@ def test_blocks_run_from_top_to_bottom(document: str, tmp_path: Path, monkeypatc
         monkeypatch.setenv(variable, "1")
     # The documents mean the usual training; here it is enough that everything runs.
     monkeypatch.setitem(PRESETS, "fast", {"components": 2, "channels": 20, "iterations": 12, "scale": 0.25})
-    monkeypatch.setattr(ensemble, "texton_maps", with_two_networks(ensemble.texton_maps))
+    use_small_ensembles(monkeypatch)
     save_photograph(tmp_path / "photo.jpg", 0)
     save_photograph(tmp_path / "holiday" / "a.png", 1)
     (tmp_path / "drawn").mkdir()

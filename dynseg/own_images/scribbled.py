@@ -20,8 +20,9 @@ def doubts(scribbles: NDArray[np.integer]) -> str:
     """
     labels, counts = _counted(scribbles)
     if counts.max(initial=0) > _MOST * scribbles.size:
+        share = round(100 * counts.max() / scribbles.size)
         return (
-            f"label {labels[counts.argmax()]} is scribbled on {counts.max() / scribbles.size:.0%} of the image: if it "
+            f"label {labels[counts.argmax()]} is scribbled on {share} % of the image: if it "
             f"means no label, make it {UNLABELLED}, which is white"
         )
     if len(labels) == 1:

@@ -3,16 +3,18 @@
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from small_ensemble import use_small_ensembles
 
 import dynseg
 from dynseg.cli import main_group
@@ -55,6 +57,13 @@ def regions_in(labels: NDArray[np.integer]) -> int:
 def same_regions(one: NDArray[np.integer], other: NDArray[np.integer]) -> bool:
     pairs = len(np.unique(np.stack([one.ravel(), other.ravel()], axis=1), axis=0))
     return pairs == len(np.unique(one)) == len(np.unique(other))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_ensembles() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_small_ensembles(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +130,7 @@ def test_a_scale_is_a_threshold(saved: Path, hierarchy: dynseg.Hierarchy) -> Non
 
 
 @given(cut=st.one_of(st.integers(1, 60), st.floats(0, 1, width=32)))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 def test_a_saved_hierarchy_is_cut_anywhere(saved: Path, hierarchy: dynseg.Hierarchy, cut: int | float) -> None:
     option = "--segments" if isinstance(cut, int) else "--scale"
     result = run("cut", saved / "out" / "photo.h5", "-o", saved / "cuts", option, cut, "--format", "npy")
@@ -344,7 +353,7 @@ def test_strokes_that_training_loses_are_put_back_and_said(tmp_path: Path) -> No
     ("strokes", "background", "sentence"),
     [
         ({7: (3, 2, 12)}, 255, "m.png: the scribbles have one label only, 7"),
-        ({7: (3, 2, 12), 8: (9, 2, 12)}, 0, "m.png: label 0 is scribbled on 98% of the image: if it means no label"),
+        ({7: (3, 2, 12), 8: (9, 2, 12)}, 0, "m.png: label 0 is scribbled on 98 % of the image: if it means no label"),
     ],
 )
 def test_scribbles_that_are_hardly_meant_so_are_doubted(
