@@ -30,7 +30,7 @@ def command(
     formats: tuple[str, ...],
     image: Path | None,
 ) -> None:
-    """Cut saved regions anew: no training, milliseconds an image.
+    """Cut saved regions anew, with no training.
 
     Files are those of `dynseg segment --format h5`. Without --segments and --scale the regions are those that
     `dynseg segment` chose.
