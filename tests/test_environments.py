@@ -1,6 +1,9 @@
 """requirements.lock is the one place that says versions: the other environments agree with it."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -61,7 +64,26 @@ def test_containers_install_the_lock_and_copy_what_there_is() -> None:
         copied = re.findall(r"^(?:COPY | {4})(\S.*?) /opt/dynseg/", text, flags=re.MULTILINE)
         sources = {source for line in copied for source in line.split()} - {"pip"}
         files = {source for source in sources if (REPOSITORY / source).exists()}
-        assert {"requirements.lock", "pyproject.toml", "dynseg", "workflow", "profiles", "envs", "Snakefile"} <= files
+        assert {
+            "requirements.lock",
+            "pyproject.toml",
+            "setup.py",
+            "dynseg",
+            "workflow",
+            "profiles",
+            "envs",
+            "Snakefile",
+        } <= files
+
+
+def test_the_workflows_own_test_plans_on_embedded_data(tmp_path: Path) -> None:
+    """`.test` is the working directory in which the catalogue, and whoever deploys, tries the workflow."""
+    shutil.copytree(REPOSITORY / ".test/config", tmp_path / "config")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "workflow/Snakefile")]
+    options = ["--directory", str(tmp_path), "--cores", "1", "--dry-run"]
+    result = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "rule compose_mosaic" in result.stdout + result.stderr
 
 
 def test_the_catalogue_finds_what_it_asks_for() -> None:

@@ -62,13 +62,14 @@ def snakemake_command(config: Path, options: Sequence[str]) -> list[str]:
     if not config.is_file():
         raise UserError(f"{config} isn't a file: `dynseg init FOLDER` writes a configuration to start from")
     top = workflow_files()
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(top / "workflow" / "Snakefile")]
+    snakefile = top / "workflow" / "Snakefile"
+    # `--configfile` takes all that follows it up to the next option.
+    command = [sys.executable, "-m", "snakemake", "--configfile", str(config), "--snakefile", str(snakefile)]
     if not _gives(options, PROFILE_OPTIONS):
         command += ["--workflow-profile", str(top / "profiles" / "default")]
         if not _gives(options, CORES_OPTIONS):
             command += ["--cores", "all"]
-    # Before `--configfile`, which takes all that follows it up to the next option.
-    return [*command, *_with_shipped_profile(options), "--configfile", str(config)]
+    return [*command, *_with_shipped_profile(options)]
 
 
 def _gives(options: Sequence[str], names: Sequence[str]) -> bool:

@@ -51,6 +51,11 @@ def test_run_passes_options_and_targets_on(tmp_path: Path) -> None:
     assert not (tmp_path / "results/datasets").exists()
 
 
+def test_run_ends_with_what_is_for_snakemake(config: Path) -> None:
+    options = ["--config", "device=cpu", "--", "results/tables/table1.csv"]
+    assert snakemake_command(config, options)[-4:] == options
+
+
 def test_runs_exit_code_is_snakemakes(tmp_path: Path, config: Path) -> None:
     result = dynseg(tmp_path, "run", str(config), "-n")
     assert result.returncode == 1
