@@ -42,7 +42,6 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 container: os.environ.get("DYNSEG_IMAGE", "dynseg.sif")
 
 
-
 def config_parts():
     """Return what config files and `--config` say, each by itself; Snakemake gives them merged."""
     settings = workflow.config_settings
