@@ -19,13 +19,13 @@ class Hierarchy:
         The leaf of each pixel; every leaf is 4-connected.
     children : ndarray, (L - 1, 2), int32
         The nodes that each merge joins, in the order of merging; they are neighbours.
-    altitudes : ndarray, (L - 1,), float32
+    altitudes : ndarray, (L - 1,), float32 or float64
         The threshold from which on each merge is done, in [0, 1], not decreasing.
     """
 
     leaves: NDArray[np.int32]
     children: NDArray[np.int32]
-    altitudes: NDArray[np.float32]
+    altitudes: NDArray[np.floating]
 
     @property
     def leaf_count(self) -> int:
@@ -82,6 +82,10 @@ class Hierarchy:
         """Return how many merges are done at a threshold."""
         return int(np.searchsorted(self.altitudes, np.float64(threshold), side="right"))
 
+    def joined_at(self, threshold: float) -> NDArray[np.int64]:
+        """Return the region that each leaf belongs to at a threshold, (L,) int64, in any non-negative numbers."""
+        return self._joined_after(self.merges_at(threshold))
+
     def threshold_of(self, regions: int) -> float:
         """Return the lowest threshold at which no more than so many regions are left.
 
@@ -90,7 +94,7 @@ class Hierarchy:
         merges = self.leaf_count - regions
         return float(self.altitudes[merges - 1]) if merges > 0 else 0.0
 
-    def ucm(self) -> NDArray[np.float32]:
+    def ucm(self) -> NDArray[np.floating]:
         """Return the ultrametric contour map in the double size of the BSDS benchmark (its `ucm2`).
 
         The 8-connected components of `ucm <= threshold`, of which every second row and column from index 1 on are
@@ -98,12 +102,12 @@ class Hierarchy:
 
         Returns
         -------
-        ndarray, (2 H + 1, 2 W + 1), float32
+        ndarray, (2 H + 1, 2 W + 1), as `altitudes`
             The altitude at which the regions on the two sides merge, on the elements between pixels; the largest of
             those that meet there, on corners; 0 on pixels. The frame repeats what lies inside it.
         """
         height, width = self.leaves.shape
-        contours = np.zeros((2 * height + 1, 2 * width + 1), np.float32)
+        contours = np.zeros((2 * height + 1, 2 * width + 1), self.altitudes.dtype)
         contours[2:-2:2, 1::2] = self._saliency(self.leaves[:-1], self.leaves[1:])
         contours[1::2, 2:-2:2] = self._saliency(self.leaves[:, :-1], self.leaves[:, 1:])
         contours[2:-2:2, 2:-2:2] = np.maximum.reduce(
@@ -113,9 +117,9 @@ class Hierarchy:
         contours[:, 0], contours[:, -1] = contours[:, 1], contours[:, -2]
         return contours
 
-    def _saliency(self, one: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.float32]:
+    def _saliency(self, one: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.floating]:
         """Return the altitude at which each pair of leaves is joined; 0 where both are the same leaf."""
-        saliency = np.zeros(one.shape, np.float32)
+        saliency = np.zeros(one.shape, self.altitudes.dtype)
         differ = one != other
         if differ.any():
             import higra as hg
@@ -128,10 +132,14 @@ class Hierarchy:
 
     def _after(self, merges: int) -> NDArray[np.int32]:
         """Return the regions after so many merges."""
+        return number_regions(self._joined_after(merges)[self.leaves])
+
+    def _joined_after(self, merges: int) -> NDArray[np.int64]:
+        """Return the node that stands for each leaf after so many merges."""
         nodes = np.where(self.parents < self.leaf_count + merges, self.parents, np.arange(self.parents.size))
         while not np.array_equal(jumped := nodes[nodes], nodes):
             nodes = jumped
-        return number_regions(nodes[: self.leaf_count][self.leaves])
+        return nodes[: self.leaf_count]
 
 
 def number_regions(labels: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -1,6 +1,7 @@
 """`dynseg score`: the scores of any label maps against any annotations."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dynseg.io.predictions import Pair, Prediction
+    from dynseg.scoring.scales import ScalesOfImage
 
 
 @click.command(name="score")
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     "--prediction",
     required=True,
     type=PATH,
-    help="A label map (.png, .tif, .mat with Segmentation, .npy, .h5) or a folder of them, named by image; or BSDS "
-    "contour maps (.mat with ucm2).",
+    help="A label map (.png, .tif, .mat with Segmentation, .npy, .h5) or a folder of them, named by image; or, of "
+    "several scales, .mat of the BSDS with ucm2 or segs, or .h5 with hierarchies.",
 )
 @click.option(
     "--ground-truth",
@@ -57,24 +59,24 @@ def command(
     no_relabel: bool,
     json_file: Path | None,
 ) -> None:
-    """Score label maps against annotations: mIOU, covering, Rand index and variation of information.
+    """Score label maps against annotations: mIOU, covering, Rand index, variation of information, boundary F-measure.
 
     Unconnected parts of a label are separate segments unless --no-relabel is given; mIOU of the labels as they are
     stands beside it in any case.
     """
     from dynseg.io.files import written_aside
-    from dynseg.io.predictions import is_contour_map, pair_up
+    from dynseg.io.predictions import pair_up
 
     pairs = pair_up(prediction, ground_truth, void)
     neighbours = None if no_relabel else cast(Literal[4, 8], int(connectivity))
     with warnings_said(_warn):
-        if ucm_threshold is None and is_contour_map(pairs[0].prediction):
-            scores = _score_contour_maps(pairs, neighbours)
+        if ucm_threshold is None and _has_scales(pairs[0]):
+            scores, scales = _score_at_scales(pairs, neighbours)
         else:
-            scores = _score_label_maps(pairs, neighbours, ucm_threshold)
+            scores, scales = _score_label_maps(pairs, neighbours, ucm_threshold), 0
     if scores["images"] == 0:
         raise UserError(f"{ground_truth} has no pixel to score: all of it is void")
-    click.echo(_readable(scores, neighbours))
+    click.echo(_readable(scores, neighbours, scales))
     if json_file is not None:
         with written_aside(json_file) as aside:
             aside.write_text(json.dumps(_as_object(scores), indent=2) + "\n")
@@ -83,6 +85,12 @@ def command(
 def _warn(warning: str) -> None:
     # Names of files may be no valid text.
     click.echo(warning.encode(errors="replace"), err=True)
+
+
+def _has_scales(pair: "Pair") -> bool:
+    from dynseg.io.predictions import read_prediction_scales
+
+    return read_prediction_scales(pair.prediction, pair.read_segments().shape[1:]) is not None
 
 
 def _score_label_maps(
@@ -99,22 +107,31 @@ def _score_label_maps(
     return pool(score_table(rows))
 
 
-def _score_contour_maps(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> dict[str, Any]:
-    from dynseg.io.contour_maps import CONTOUR_THRESHOLDS, cut_at_thresholds
-    from dynseg.io.predictions import read_contour_map
-    from dynseg.scoring.pooling import pool, pool_scales
-    from dynseg.scoring.scores import score_scales, score_table
+def _score_at_scales(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> tuple[dict[str, Any], int]:
+    """Return each measure at ODS, OIS and Best, and of a label map beside them as `own`; and the number of scales."""
+    from dynseg.io.predictions import has_own_label_map
+    from dynseg.scoring.pooling import pool
+    from dynseg.scoring.scales import collect_scales
 
-    rows_of_scales: list[list[dict[str, Any]]] = [[] for _ in CONTOUR_THRESHOLDS]
-    best_rows = []
+    scores = collect_scales(_scored_at_scales(pairs, connectivity))
+    pooled = pool(next(iter(scores.tables.values()))) | scores.pooled()
+    if has_own_label_map(pairs[0].prediction):
+        own = _score_label_maps(pairs, connectivity, None)
+        pooled = {
+            name: {**value, "own": own[name]} if isinstance(value, dict) else value for name, value in pooled.items()
+        }
+    return pooled, len(scores.tables)
+
+
+def _scored_at_scales(pairs: "list[Pair]", connectivity: Literal[4, 8] | None) -> "Iterator[tuple[str, ScalesOfImage]]":
+    from dynseg.io.predictions import read_prediction_scales
+    from dynseg.scoring.scales import score_at_scales
+
     for image_id, prediction, segments in _annotated(pairs):
-        label_maps = cut_at_thresholds(read_contour_map(prediction, segments.shape[1:]), CONTOUR_THRESHOLDS)
-        scales, best = score_scales(image_id, segments, label_maps, connectivity)
-        for rows, of_image in zip(rows_of_scales, scales, strict=True):
-            rows += of_image
-        best_rows += best
-    tables = [score_table(rows) for rows in rows_of_scales]
-    return pool(tables[0]) | pool_scales(tables, score_table(best_rows))
+        scales = read_prediction_scales(prediction, segments.shape[1:])
+        if scales is None:
+            raise UserError(f"{prediction} has one label map, but others several scales: give the same of all images")
+        yield str(prediction), score_at_scales(image_id, segments, scales, connectivity)
 
 
 def _annotated(pairs: "list[Pair]") -> "Iterator[tuple[str, Prediction, NDArray[np.unsignedinteger]]]":
@@ -125,7 +142,7 @@ def _annotated(pairs: "list[Pair]") -> "Iterator[tuple[str, Prediction, NDArray[
         yield pair.image_id, pair.prediction, pair.read_segments()
 
 
-def _readable(scores: dict[str, Any], connectivity: Literal[4, 8] | None) -> str:
+def _readable(scores: dict[str, Any], connectivity: Literal[4, 8] | None, scales: int) -> str:
     import pandas as pd
 
     from dynseg.scoring.measures import MEASURES, SCALES
@@ -133,15 +150,17 @@ def _readable(scores: dict[str, Any], connectivity: Literal[4, 8] | None) -> str
     segments = "labels as they are" if connectivity is None else f"{connectivity}-connected segments"
     shown = [measure for measure in MEASURES if not measure.raw]
     headings = {each.name: f"{each.title}, {each.unit}" if each.unit else each.title for each in shown}
-    if isinstance(scores["all"], dict):
-        title = f"contour maps at 99 thresholds, {segments}"
-        table = {text: {SCALES[key]: scores[name].get(key) for key in SCALES} for name, text in headings.items()}
+    if scales:
+        title = f"{scales} scales, {segments}"
+        columns = {**SCALES, **({"own": "own label map"} if "own" in scores["all"] else {})}
+        table = {text: {columns[key]: scores[name].get(key) for key in columns} for name, text in headings.items()}
     else:
         title = segments
         table = {text: {segments: scores[name]} for name, text in headings.items()}
         if connectivity is not None:
             for name, text in headings.items():
-                table[text]["labels as they are"] = scores[f"raw_{name}"]
+                # Boundaries are the same.
+                table[text]["labels as they are"] = scores.get(f"raw_{name}", scores[name])
     values = pd.DataFrame.from_dict(table, orient="index").to_string(float_format="{:.4f}".format, na_rep="")
     return (
         f"{_counted(scores['images'], 'image')}, {_counted(scores['annotations'], 'annotation')},"
@@ -155,10 +174,11 @@ def _counted(number: int, name: str) -> str:
 
 
 def _as_object(scores: dict[str, Any]) -> dict[str, Any]:
-    from dynseg.scoring.measures import MEASURES, SCALES
+    from dynseg.scoring.measures import BY_NAME, MEASURES
 
     values = {
-        name: dict.fromkeys(SCALES) | value if isinstance(value, dict) else value for name, value in scores.items()
+        name: _without_nan({**dict.fromkeys(BY_NAME[name].scales), **value} if isinstance(value, dict) else value)
+        for name, value in scores.items()
     }
     return {
         "images": values["images"],
@@ -166,3 +186,10 @@ def _as_object(scores: dict[str, Any]) -> dict[str, Any]:
         "miou": {each.name: values[each.name] for each in MEASURES if each.is_miou},
         **{each.name: values[each.name] for each in MEASURES if not each.is_miou and not each.raw},
     }
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a score as JSON has it: None where there is none."""
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -16,8 +17,9 @@ from dynseg.code_version import label_map_code
 from dynseg.datasets.reading import find_image, read_image_list
 from dynseg.devices import DEVICES, claimed_gpu, limited_threads, resolve_device
 from dynseg.errors import UserError
-from dynseg.methods import MODULES, Context, Segmentation, find_method
+from dynseg.methods import MODULES, Context, Method, Segmentation, find_method
 from dynseg.parameters import parse_settings, values_of
+from dynseg.result import LabelMapSeries
 from dynseg.workflow.batches import batch_images
 from dynseg.workflow.job_log import logged_job, say
 
@@ -27,6 +29,11 @@ from dynseg.workflow.job_log import logged_job, say
 @click.option("--batch", required=True, help="An image id of images.txt, or batch@INDEXofCOUNT.")
 @click.option("--method", "method_name", required=True, help="Name of the method in the registry.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the method; repeatable.")
+@click.option(
+    "--scales",
+    metavar="NAME=VALUE,VALUE...",
+    help="A parameter of the method to run with each of these values too, for the scores over scales.",
+)
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
@@ -36,6 +43,7 @@ def command(
     batch: str,
     method_name: str,
     settings: tuple[str, ...],
+    scales: str | None,
     seed: int,
     device: str,
     threads: int,
@@ -52,13 +60,20 @@ def command(
 
     method = find_method(method_name)
     parameters = method.make_parameters(parse_settings(settings))
+    swept = swept_parameters(method, parse_settings(settings), scales) if scales else {}
     image_ids = batch_images(read_image_list(dataset_dir), batch)
 
     def segment(image_id: str, file: Path) -> Segmentation:
         image = read_image(file) if method.takes_any_bands else shown_as_rgb(read_image(file))
+        context = Context(image_id, seed, device)
         start = time.perf_counter()
-        result = method.segment(image, Context(image_id, seed, device), parameters)
+        result = method.segment(image, context, parameters)
         seconds = time.perf_counter() - start
+        if swept:
+            label_maps = [
+                method.segment(image, Context(image_id, seed, device), each).labels for each in swept.values()
+            ]
+            result = dataclasses.replace(result, series=LabelMapSeries(np.array(list(swept)), np.stack(label_maps)))
         say(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s")
         return dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
 
@@ -92,6 +107,23 @@ def command(
         gpu = stack.enter_context(claimed_gpu()) if method.uses_gpu and device != "cpu" else None
         device = resolve_device(device) if method.uses_gpu else "cpu"
         provenance = describe_run(method_name, values_of(parameters), seed, device, threads)
+        if scales:
+            provenance["scales"] = scales
         say(f"device {provenance['device']}{f', GPU {gpu}' if gpu else ''}, {threads} threads")
         write_label_maps(output, segmentations(), provenance)
         forget(output)
+
+
+def swept_parameters(method: Method, settings: Mapping[str, str], scales: str) -> dict[float, Any]:
+    """Return the method's parameters at each value of a text NAME=VALUE,VALUE....
+
+    Raises
+    ------
+    UserError
+        If the text has another form, or the method doesn't take a value.
+    """
+    name, _, values = scales.partition("=")
+    try:
+        return {float(value): method.make_parameters({**settings, name: value}) for value in values.split(",")}
+    except ValueError:
+        raise UserError(f"--scales {scales} isn't NAME=VALUE,VALUE...: give numbers") from None

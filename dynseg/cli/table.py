@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from dynseg.cli._options import PATH, parse_labels
 from dynseg.io.files import written_aside
 from dynseg.workflow.layout import ResultsTree
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @click.command()
@@ -42,9 +38,13 @@ def command(
 ) -> None:
     """Pool score files into one table, and compare every two methods.
 
-    The last two folders of a score file name its dataset and its method. Writes table1.csv (long form), table1.md and
+    The last two folders of a score file name its dataset and its method; files that end in _scales.csv hold the scores
+    at several scales. Writes table1.csv (long form), table1.md and
     table1.tex (for reading), and differences.csv (paired bootstrap intervals).
     """
+    import pandas as pd
+
+    from dynseg.scoring.scales import ScaleTables, read_scale_scores
     from dynseg.scoring.scores import read_scores
     from dynseg.scoring.tables import (
         ResultsTable,
@@ -53,13 +53,19 @@ def command(
         long_table,
         markdown_table,
         read_published,
+        scale_table,
     )
 
     runs: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    scales: dict[tuple[str, str], list[ScaleTables]] = {}
     for path in score_files:
-        runs.setdefault(ResultsTree.scored(path), []).append(read_scores(path))
+        if ResultsTree.is_of_scales(path):
+            scales.setdefault(ResultsTree.scored(path), []).append(read_scale_scores(path))
+        else:
+            runs.setdefault(ResultsTree.scored(path), []).append(read_scores(path))
+    tables = [long_table(runs, read_published(published)), scale_table(scales)]
     results = ResultsTable(
-        long_table(runs, read_published(published)),
+        pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True),
         difference_table(runs),
         parse_labels("--dataset", datasets) or {dataset: dataset for dataset, _ in runs},
         parse_labels("--method", methods) or {method: method for _, method in runs},

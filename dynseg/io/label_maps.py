@@ -208,13 +208,13 @@ def _hierarchy(group: h5py.Group) -> Hierarchy | None:
         return None
     leaves = _array(stored, "leaves", "u", 2).astype(np.int32)
     children = _array(stored, "children", "u", 2).astype(np.int32)
-    altitudes = _array(stored, "altitudes", "f", 1).astype(np.float32)
+    altitudes = _array(stored, "altitudes", "f", 1)
     _check_tree(stored.name, leaves, children, altitudes)
     return Hierarchy(leaves, children, altitudes)
 
 
 def _check_tree(
-    name: str, leaves: NDArray[np.int32], children: NDArray[np.int32], altitudes: NDArray[np.float32]
+    name: str, leaves: NDArray[np.int32], children: NDArray[np.int32], altitudes: NDArray[np.floating]
 ) -> None:
     """Raise a ValueError unless each merge joins two nodes that are there, every node once, in ascending order."""
     merges = altitudes.size

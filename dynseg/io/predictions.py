@@ -12,16 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.errors import UserError
+from dynseg.hierarchy import Hierarchy
 from dynseg.io.annotations import group_annotators, numbered_segments
-from dynseg.io.contour_maps import cut_contour_map
+from dynseg.io.contour_hierarchy import hierarchy_of_contour_map
+from dynseg.io.contour_maps import CONTOUR_THRESHOLDS, cut_at_thresholds, cut_contour_map
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
 from dynseg.io.hdf5 import member, names, opened_hdf5
 from dynseg.io.image_ids import image_id as id_of_path
 from dynseg.io.images import has_palette
 from dynseg.io.label_files import LABEL_SUFFIXES, as_label_map, read_label_maps
+from dynseg.io.label_maps import read_hierarchy, read_series
 from dynseg.io.mat73_files import read_matlab_array
-from dynseg.io.mat_files import read_mat_contour_map
+from dynseg.io.mat_files import is_mat, read_mat_contour_map, read_mat_label_map_series
 from dynseg.metrics.contingency import count_labels
+from dynseg.result import LabelMapSeries
 
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 PREDICTION_SUFFIXES = LABEL_SUFFIXES | HDF5_SUFFIXES
@@ -181,13 +185,77 @@ def read_prediction(
     label_maps = _read_label_maps(prediction)
     if len(label_maps) > 1:
         raise UserError(f"{prediction} has {len(label_maps)} label maps: give one label map for each image")
-    labels = label_maps[0]
-    if labels.shape != size:
+    _check_size(prediction, label_maps[0].shape, size)
+    return label_maps[0]
+
+
+def read_prediction_scales(prediction: Prediction, size: tuple[int, int]) -> Hierarchy | LabelMapSeries | None:
+    """Read what a file has of an image at several scales.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    size : (int, int)
+        Height and width of the image.
+
+    Returns
+    -------
+    Hierarchy, LabelMapSeries or None
+        Of an HDF5 file of dynseg the series of label maps or else the hierarchy; of a .mat file of the BSDS with
+        `ucm2` the hierarchy of the contour map, and with `segs` its label maps, numbered from 1. None if it is one
+        label map.
+
+    Raises
+    ------
+    UserError
+        If it can't be read or has another size.
+    """
+    if prediction.file.suffix.lower() in HDF5_SUFFIXES:
+        return _read_scales_of_group(prediction, size)
+    if is_contour_map(prediction):
+        return contour_map_scales(read_contour_map(prediction, size))
+    content = _content(prediction.file)
+    label_maps = read_mat_label_map_series(content, str(prediction)) if is_mat(content) else None
+    if label_maps is None:
+        return None
+    maps = np.stack([as_label_map(labels, str(prediction)) for labels in label_maps])
+    _check_size(prediction, maps.shape[1:], size)
+    return LabelMapSeries(np.arange(1.0, len(maps) + 1), maps)
+
+
+def contour_map_scales(contour_map: NDArray[np.float64]) -> Hierarchy | LabelMapSeries:
+    """Return the hierarchy of a contour map, or its cuts at the benchmark's thresholds where it has none."""
+    hierarchy = hierarchy_of_contour_map(contour_map)
+    if hierarchy is not None:
+        return hierarchy
+    return LabelMapSeries(CONTOUR_THRESHOLDS, np.stack(list(cut_at_thresholds(contour_map, CONTOUR_THRESHOLDS))))
+
+
+def _read_scales_of_group(prediction: Prediction, size: tuple[int, int]) -> Hierarchy | LabelMapSeries | None:
+    image_id, _, name = prediction.name.partition("/")
+    if name != "labels":
+        return None
+    series = read_series(prediction.file, image_id)
+    if series is not None:
+        _check_size(prediction, series.label_maps.shape[1:], size)
+        return series
+    hierarchy = read_hierarchy(prediction.file, image_id)
+    if hierarchy is not None:
+        _check_size(prediction, hierarchy.leaves.shape, size)
+    return hierarchy
+
+
+def _check_size(prediction: Prediction, shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    if shape != size:
         raise UserError(
-            f"{prediction} has {_size(labels.shape)} pixels (height × width), but its image {_size(size)}:"
+            f"{prediction} has {_size(shape)} pixels (height × width), but its image {_size(size)}:"
             " give a label map of the image's own size"
         )
-    return labels
+
+
+def has_own_label_map(prediction: Prediction) -> bool:
+    """Tell whether a file that has several scales of an image also has the label map of the method's own setting."""
+    return prediction.file.suffix.lower() in HDF5_SUFFIXES
 
 
 def is_contour_map(prediction: Prediction) -> bool:

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from dynseg.hierarchy import Hierarchy
 from dynseg.methods import Context, Method, Segmentation
 from dynseg.parameters import parameter_class
+from dynseg.result import LabelMapSeries
 
 
 @parameter_class(kw_only=True)
@@ -27,7 +29,7 @@ class ExternalParameters:
         Field(
             ge=0,
             description="the files are ultrametric contour maps (`ucm2` in the BSDS's .mat files), to be cut at this "
-            "value; left out: they are label maps",
+            "value, and at others for the scores over scales; left out: they are label maps",
         ),
     ] = None
 
@@ -46,7 +48,7 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: ExternalPara
     Returns
     -------
     Segmentation
-        Facts: `source`, the file it came from.
+        Facts: `source`, the file it came from. What the file has at other scales stands beside the label map.
 
     Raises
     ------
@@ -54,12 +56,15 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: ExternalPara
         If there is no label map of this image or several, or it can't be read, has another size, or has negative or
         fractional labels.
     """
-    from dynseg.io.predictions import find_prediction, read_prediction
+    from dynseg.io.predictions import find_prediction, read_prediction, read_prediction_scales
 
     prediction = find_prediction(parameters.predictions, context.image_id)
     height, width = image.shape[:2]
     labels = read_prediction(prediction, (height, width), parameters.ucm_threshold)
-    return Segmentation(labels, facts={"source": str(prediction)})
+    scales = read_prediction_scales(prediction, (height, width))
+    hierarchy = scales if isinstance(scales, Hierarchy) else None
+    series = scales if isinstance(scales, LabelMapSeries) else None
+    return Segmentation(labels, facts={"source": str(prediction)}, hierarchy=hierarchy, series=series)
 
 
 method = Method(ExternalParameters, segment, uses_seed=False)

@@ -13,13 +13,14 @@ from dynseg.metrics.boundaries import (
     boundary_map,
     boundary_scores,
     boundary_sums,
+    boundary_sums_by_annotator,
     contour_boundaries,
     contour_boundary_sums,
     label_boundaries,
     match_boundaries,
 )
 from dynseg.metrics.components import connected_components
-from dynseg.metrics.contingency import ContingencyTable, contingency_table
+from dynseg.metrics.contingency import ContingencyTable, contingency_table, with_columns_joined
 from dynseg.metrics.covering import covering
 from dynseg.metrics.information import variation_of_information, variation_of_information_of_table
 from dynseg.metrics.miou import best_overlaps, best_overlaps_of_table, miou
@@ -37,6 +38,7 @@ __all__ = [
     "boundary_map",
     "boundary_scores",
     "boundary_sums",
+    "boundary_sums_by_annotator",
     "connected_components",
     "contingency_table",
     "contour_boundaries",
@@ -52,4 +54,5 @@ __all__ = [
     "rand_index_of_table",
     "variation_of_information",
     "variation_of_information_of_table",
+    "with_columns_joined",
 ]

@@ -280,15 +280,44 @@ def boundary_sums(
     >>> boundary_sums(map(label_boundaries, annotations), label_boundaries(prediction), tolerance=0.2)
     BoundarySums(matched_annotated=1, annotated=1, matched_predicted=1, predicted=2)
     """
+    by_annotator = boundary_sums_by_annotator(annotated, predicted, tolerance)
+    if not by_annotator:
+        return BoundarySums(0, 0, 0, int(np.count_nonzero(predicted)))
+    return BoundarySums(*map(sum, zip(*by_annotator, strict=True)))
+
+
+def boundary_sums_by_annotator(
+    annotated: Iterable[NDArray[np.bool_]], predicted: NDArray[np.bool_], tolerance: float = BOUNDARY_TOLERANCE
+) -> list[BoundarySums]:
+    """Match predicted boundaries with those of each annotator of an image, and keep the annotators apart.
+
+    Parameters
+    ----------
+    annotated, predicted, tolerance
+        As in `boundary_sums`.
+
+    Returns
+    -------
+    list of BoundarySums
+        One an annotator, of which the first has the pixels of the prediction and the others none: their sums are
+        those of `boundary_sums`.
+
+    Raises
+    ------
+    ValueError
+        As `match_boundaries`.
+    """
     matched_by_any = np.zeros_like(predicted)
-    matched_annotated = annotated_pixels = 0
+    sums: list[BoundarySums] = []
     for boundaries in annotated:
         matched, matched_predicted = match_boundaries(boundaries, predicted, tolerance)
         matched_by_any |= matched_predicted
-        matched_annotated += int(np.count_nonzero(matched))
-        annotated_pixels += int(np.count_nonzero(boundaries))
-    predicted_pixels = int(np.count_nonzero(predicted))
-    return BoundarySums(matched_annotated, annotated_pixels, int(np.count_nonzero(matched_by_any)), predicted_pixels)
+        sums.append(BoundarySums(int(np.count_nonzero(matched)), int(np.count_nonzero(boundaries)), 0, 0))
+    if sums:
+        sums[0] = sums[0]._replace(
+            matched_predicted=int(np.count_nonzero(matched_by_any)), predicted=int(np.count_nonzero(predicted))
+        )
+    return sums
 
 
 def contour_boundary_sums(

@@ -74,6 +74,24 @@ def contingency_table(annotation: NDArray, prediction: NDArray, *, void: int | N
     return ContingencyTable(rows, columns, counts, row_areas, column_areas)
 
 
+def with_columns_joined(table: ContingencyTable, joined: NDArray[np.integer]) -> ContingencyTable:
+    """Return the table of a coarser prediction, whose segments are unions of those of `table`.
+
+    Parameters
+    ----------
+    table : ContingencyTable
+    joined : ndarray, (predicted segments,), integer
+        The coarser segment, in any non-negative numbers, that each column becomes part of.
+    """
+    bound = int(joined.max(initial=0)) + 1
+    cell_of_cell = table.rows * bound + joined[table.columns]
+    # Sums of whole numbers below 2 ** 53 are exact in double precision.
+    counts = np.bincount(cell_of_cell, weights=table.counts).astype(np.int64)
+    cells = np.flatnonzero(counts)
+    columns, column_areas = _compacted(cells % bound, counts[cells])
+    return ContingencyTable(cells // bound, columns, counts[cells], table.row_areas, column_areas)
+
+
 def count_labels(labels: NDArray) -> int:
     """Return the number of different labels in a map of non-negative whole numbers."""
     return int(np.count_nonzero(np.bincount(_indices(labels)[0])))

@@ -19,7 +19,17 @@ from dynseg.provenance import versions
 from dynseg.report.gallery import gallery_index, gallery_pictures
 from dynseg.report.pictures import figure_data
 from dynseg.report.results import Results, read_results, segmentation_facts, stage_times
-from dynseg.scoring.tables import Cell, Column, ResultsTable, columns_of, pivot, signed, three_decimals
+from dynseg.scoring.tables import (
+    SCALE_NOTE,
+    Cell,
+    Column,
+    ResultsTable,
+    columns_of,
+    pivot,
+    scale_columns_of,
+    signed,
+    three_decimals,
+)
 from dynseg.workflow.layout import ResultsTree
 
 # What a figure shows, by the folder that it lies in.
@@ -41,6 +51,7 @@ _CAPTIONS = {
     False: "Relabelled predictions: unconnected parts of a cluster are segments of their own",
     True: "Raw predictions: a cluster is one segment",
 }
+_SCALES_CAPTION = "Over scales: ODS, OIS, Best"
 
 
 def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
@@ -127,23 +138,32 @@ class _Table:
         The names of the measures.
     rows : list of (str, list of Cell or None)
         Label and cells of each method.
+    note : str
+        What a reader must know of it beside the caption; may be empty.
     """
 
     caption: str
     groups: list[tuple[str, int, int]]
     headings: list[str]
     rows: list[tuple[str, list[Cell | None]]]
+    note: str = ""
 
 
 def _tables(results: ResultsTable) -> list[_Table]:
-    """Return the tables of relabelled and of raw predictions, as far as there are any."""
+    """Return the tables of relabelled and of raw predictions and over scales, as far as there are any."""
+    shown = {
+        caption: columns_of(results, lambda measure, raw=raw: measure.raw == raw)  # type: ignore[misc]
+        for raw, caption in _CAPTIONS.items()
+    }
+    shown[_SCALES_CAPTION] = scale_columns_of(results)
     tables = []
-    for raw, caption in _CAPTIONS.items():
-        columns = columns_of(results, lambda measure, raw=raw: measure.raw == raw)  # type: ignore[misc]
+    for caption, columns in shown.items():
         if columns:
             cells = pivot(results, columns)
             rows = [(results.methods.get(method, method), row) for method, row in cells.items() if any(row)]
-            tables.append(_Table(caption, _groups(results, columns), [_heading(column) for column in columns], rows))
+            headings = [_heading(column) for column in columns]
+            note = SCALE_NOTE.strip() if caption == _SCALES_CAPTION else ""
+            tables.append(_Table(caption, _groups(results, columns), headings, rows, note))
     return tables
 
 
@@ -156,10 +176,10 @@ def _groups(results: ResultsTable, columns: Sequence[Column]) -> list[tuple[str,
 
 
 def _heading(column: Column) -> str:
-    if column.of_single_annotator:
-        return "mIOU"
-    measure = column.measure
-    return f"{measure.label[0].upper()}{measure.label[1:]}{f' ({measure.unit})' if measure.unit else ''}"
+    heading, unit = column.heading or "mIOU", column.measure.unit
+    if not column.of_single_annotator:
+        heading = f"{heading[0].upper()}{heading[1:]}"
+    return f"{heading} ({unit})" if unit else heading
 
 
 def _read_table(results: Results) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 A score table has the `QUANTITIES` of every prediction against every annotation. They are summed up by image, and a
 measure is the mean of one or more ratios of such sums over images. A new measure is a function in `dynseg.metrics`, a
-quantity here if it needs one, and an entry of `_MEASURES`.
+quantity here if it needs one, and an entry of `_MEASURES`. Boundaries have `BOUNDARY_QUANTITIES` of their own: they are
+matched with all annotations of an image at once, and don't depend on how a prediction is relabelled.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.metrics import (
+    BoundarySums,
     ContingencyTable,
+    boundary_scores,
     optimal_dataset_scale,
     optimal_image_scale,
     rand_index_of_table,
@@ -31,7 +34,7 @@ RAW = "_raw"
 SELECTIONS = ("all", "fine", "coarse")
 
 # How the measures of a method with several scales are called, by the key that they have in files.
-SCALES = {"ods": "ODS", "ois": "OIS", "best": "Best"}
+SCALES = {"ods": "ODS", "ois": "OIS", "best": "Best", "ap": "AP"}
 
 
 class Agreement(NamedTuple):
@@ -84,6 +87,9 @@ QUANTITIES = (
     Quantity("variation_of_information", lambda agreement: variation_of_information_of_table(agreement.table), "mean"),
 )
 
+# Columns of boundary pixels, as `BoundarySums` has them: recall's on each annotator's row, precision's on the first.
+BOUNDARY_QUANTITIES = tuple(f"boundary_{name}" for name in BoundarySums._fields)
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -108,6 +114,8 @@ class Measure:
         Empty for a share.
     raw : bool
         Whether it is of predictions as they are, not relabelled by connected components.
+    is_f_measure : bool
+        Whether it is the harmonic mean of its two ratios, recall and precision of boundaries, and not their mean.
     """
 
     name: str
@@ -119,11 +127,25 @@ class Measure:
     of_best_ious: bool = False
     unit: str = ""
     raw: bool = False
+    is_f_measure: bool = False
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """What is told of it at several scales: keys of `SCALES`, Best also where it isn't defined."""
+        return ("ods", "ois", "ap") if self.is_f_measure else ("ods", "ois", "best")
 
     def value(self, sums: Mapping[str, Any]) -> Any:
         """Return the measure from sums over images: numbers, or arrays of equal shape; NaN without an image."""
+        if self.is_f_measure:
+            return self._f_measure(sums)
         with np.errstate(invalid="ignore"):
             return np.mean([np.divide(sums[above], sums[below]) for above, below in self.terms], axis=0)
+
+    def _f_measure(self, sums: Mapping[str, Any]) -> Any:
+        """Return the harmonic mean of the two ratios, each 0 where there is nothing to divide by."""
+        recall, precision = (np.asarray(sums[above]) / np.maximum(sums[below], 1) for above, below in self.terms)
+        both = recall + precision
+        return np.where(np.asarray(sums["images"]) > 0, 2 * recall * precision / np.where(both == 0, 1, both), np.nan)
 
     def at_scales(self, sums: "Sequence[pd.DataFrame]", best: Mapping[str, float] | None) -> dict[str, float]:
         """Return the measure of a method with several scales.
@@ -138,8 +160,11 @@ class Measure:
         Returns
         -------
         dict of str to float
-            `ods` (one scale for all images), `ois` (the best scale of each image) and, if there is one, `best`.
+            `ods` (one scale for all images), `ois` (the best scale of each image) and, if there is one, `best`; of
+            boundaries `ods`, `ois` and `ap` of the scales that they were matched at, NaN if there are none.
         """
+        if self.is_f_measure:
+            return self._boundaries_at_scales(sums)
         above = np.array([[each[name] for each in sums] for name, _ in self.terms], dtype=float)
         below = np.array([[each[name] for each in sums] for _, name in self.terms], dtype=float)
         values = {
@@ -149,6 +174,18 @@ class Measure:
         if best is not None and self.of_best_ious:
             values["best"] = float(self.value(best))
         return values
+
+    def _boundaries_at_scales(self, sums: "Sequence[pd.DataFrame]") -> dict[str, float]:
+        counted = np.array([each[list(BOUNDARY_QUANTITIES)].to_numpy(dtype=float) for each in sums])
+        counted = counted[~np.isnan(counted).any(axis=(1, 2))]
+        if counted.size == 0:
+            return dict.fromkeys(self.scales, np.nan)
+        scores = boundary_scores(np.moveaxis(counted, 0, 1), np.arange(len(counted)))
+        return {
+            "ods": scores.dataset_f_measure,
+            "ois": scores.image_f_measure,
+            "ap": scores.average_precision,
+        }
 
     def best_of(self, scores: "pd.Series[float]") -> Any:
         """Return the index of the best score, the first one on a tie; None if all are NaN."""
@@ -178,6 +215,16 @@ _MEASURES = (
         smaller_is_better=True,
         unit="bits",
     ),
+    Measure(
+        "boundary",
+        "F",
+        "F-measure of boundaries",
+        (
+            ("boundary_matched_annotated", "boundary_annotated"),
+            ("boundary_matched_predicted", "boundary_predicted"),
+        ),
+        is_f_measure=True,
+    ),
 )
 
 
@@ -192,7 +239,7 @@ def _raw(measure: Measure) -> Measure:
     return replace(measure, name=f"raw_{measure.name}", terms=terms, raw=True)
 
 
-MEASURES = (*_MEASURES, *map(_raw, _MEASURES))
+MEASURES = (*_MEASURES, *(_raw(measure) for measure in _MEASURES if not measure.is_f_measure))
 BY_NAME = {measure.name: measure for measure in MEASURES}
 
 
@@ -203,4 +250,5 @@ def table_measures(dataset: str) -> dict[str, Measure]:
     at the end for predictions as they are.
     """
     named = {dataset: BY_NAME["all"]} | {f"{dataset}_{measure.name}": measure for measure in _MEASURES}
-    return named | {f"{name}{RAW}": BY_NAME[f"raw_{measure.name}"] for name, measure in named.items()}
+    raw = {f"{name}{RAW}": BY_NAME.get(f"raw_{measure.name}") for name, measure in named.items()}
+    return named | {name: measure for name, measure in raw.items() if measure is not None}

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from dynseg.errors import UserError
-from dynseg.scoring.measures import MEASURES, QUANTITIES, RAW
+from dynseg.scoring.measures import BOUNDARY_QUANTITIES, MEASURES, QUANTITIES, RAW
 
 
 def image_sums(scores: pd.DataFrame) -> pd.DataFrame:
@@ -17,12 +17,13 @@ def image_sums(scores: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Indexed by image. Best IoUs and segments of all annotations, of the finest (most segments) and of the coarsest
         (fewest segments, the first on a tie); pixels and covered pixels of all annotations; Rand index and variation
-        of information as the mean over annotations; `images` and `annotations`, to be summed up to their numbers.
+        of information as the mean over annotations; pixels of boundaries, NaN for images with void pixels; `images` and
+        `annotations`, to be summed up to their numbers.
     """
     # The first annotation decides a tie, in whatever order the rows are.
     scores = scores.sort_values(["image", "annotator"], ignore_index=True)
     by_image = scores.groupby("image", sort=False)
-    totals, means = by_image.sum(), by_image.mean()
+    totals, means = by_image.sum(min_count=1), by_image.mean()
     chosen = {
         "all": totals,
         "fine": scores.loc[by_image["segments"].idxmax()].set_index("image"),
@@ -40,6 +41,7 @@ def image_sums(scores: pd.DataFrame) -> pd.DataFrame:
             column = f"{quantity.name}{ending}"
             if quantity.by_image in ("sum", "mean"):
                 columns[column] = (totals if quantity.by_image == "sum" else means)[column]
+    columns |= {name: totals[name] for name in BOUNDARY_QUANTITIES}
     return pd.DataFrame(columns).assign(images=1)
 
 
@@ -55,8 +57,8 @@ def pool(scores: pd.DataFrame) -> dict[str, float]:
     -------
     dict of str to float
         `all`, `fine`, `coarse`, `mean` (mIOU), `covering`, `pri`, `voi`, the same with `raw_` for predictions that
-        aren't relabelled; and the numbers of `images`, `annotations`, `segments`, `fine_segments` and
-        `coarse_segments` that they rest on. The measures of an empty table are NaN.
+        aren't relabelled; `boundary`, NaN if an image has void pixels; and the numbers of `images`, `annotations`,
+        `segments`, `fine_segments` and `coarse_segments` that they rest on. The measures of an empty table are NaN.
     """
     sums = _totals(scores)
     numbers = {
@@ -84,7 +86,8 @@ def pool_scales(scales: Sequence[pd.DataFrame], best: pd.DataFrame | None = None
     -------
     dict of str to dict of str to float
         Each measure's `ods` (one scale for all images), `ois` (the best scale of each image) and, if `best` is given
-        and the measure rests on best IoUs, `best`. ODS and OIS choose the scale for each measure by itself.
+        and the measure rests on best IoUs, `best`; of `boundary` also `ap`. ODS and OIS choose the scale for each
+        measure by itself.
 
     Raises
     ------
@@ -100,4 +103,5 @@ def pool_scales(scales: Sequence[pd.DataFrame], best: pd.DataFrame | None = None
 
 
 def _totals(scores: pd.DataFrame) -> dict[str, float]:
-    return {str(column): float(total) for column, total in image_sums(scores).sum().items()}
+    # A dataset of which some images have no boundaries has no measure of them.
+    return {str(column): float(total) for column, total in image_sums(scores).sum(skipna=False).items()}

@@ -16,7 +16,15 @@ variation_of_information    in bits
 =========================== ==========================================================================================
 
 The last five are of the prediction relabelled by its connected components; five more columns, with the ending
-`_raw`, are of its labels as they are. Annotations that are all void have no row.
+`_raw`, are of its labels as they are. Annotations that are all void have no row. The columns of boundaries (see
+`dynseg.metrics.BoundarySums`; relabelling changes none) are empty for images with void pixels:
+
+=========================== ==========================================================================================
+boundary_matched_annotated  pixels of this annotator's boundaries that are matched
+boundary_annotated          pixels of this annotator's boundaries
+boundary_matched_predicted  pixels of predicted boundaries that match any annotator's, on the image's first row; else 0
+boundary_predicted          pixels of predicted boundaries, on the image's first row; else 0
+=========================== ==========================================================================================
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,9 +39,16 @@ from dynseg.errors import UserError
 from dynseg.io.files import written_aside
 from dynseg.io.ground_truth import iterate_segments, read_annotated_ids
 from dynseg.io.label_maps import files_by_image, read_labels
-from dynseg.metrics import best_overlaps_of_table, connected_components, contingency_table
+from dynseg.metrics import (
+    BoundarySums,
+    best_overlaps_of_table,
+    boundary_sums_by_annotator,
+    connected_components,
+    contingency_table,
+    label_boundaries,
+)
 from dynseg.metrics.contingency import count_labels
-from dynseg.scoring.measures import QUANTITIES, RAW, Agreement
+from dynseg.scoring.measures import BOUNDARY_QUANTITIES, QUANTITIES, RAW, Agreement
 
 Connectivity = Literal[4, 8]
 
@@ -46,6 +61,7 @@ SCORE_COLUMNS = (
     "segments",
     "pixels",
     *(f"{quantity.name}{ending}" for ending in ("", RAW) for quantity in QUANTITIES),
+    *BOUNDARY_QUANTITIES,
 )
 
 
@@ -72,6 +88,25 @@ def score_run(
     UserError
         If an annotated image has no label map or two, or one of another size.
     """
+    file_of_image = locate_label_maps(label_map_files, ground_truth_file)
+    rows: list[dict[str, Any]] = []
+    for image_id, segments in iterate_segments(ground_truth_file, list(file_of_image)):
+        file = file_of_image[image_id]
+        try:
+            rows += score_image(image_id, segments, read_labels(file, image_id), connectivity)
+        except ValueError as error:
+            raise UserError(f"{file} can't be scored: image {image_id}: {error}") from error
+    return score_table(rows)
+
+
+def locate_label_maps(label_map_files: Sequence[str | Path], ground_truth_file: str | Path) -> dict[str, Path]:
+    """Return the label map file of every annotated image, in the order of the annotations.
+
+    Raises
+    ------
+    UserError
+        If an annotated image has no label map or two.
+    """
     annotated = read_annotated_ids(ground_truth_file)
     file_of_image = files_by_image(label_map_files)
     missing = [image_id for image_id in annotated if image_id not in file_of_image]
@@ -80,14 +115,7 @@ def score_run(
             f"{ground_truth_file} has annotations of image {missing[0]}, but no label map file of the run has it"
             f" ({len(missing)} of {len(annotated)} images are missing): segment it first"
         )
-    rows: list[dict[str, Any]] = []
-    for image_id, segments in iterate_segments(ground_truth_file, annotated):
-        file = file_of_image[image_id]
-        try:
-            rows += score_image(image_id, segments, read_labels(file, image_id), connectivity)
-        except ValueError as error:
-            raise UserError(f"{file} can't be scored: image {image_id}: {error}") from error
-    return score_table(rows)
+    return {image_id: file_of_image[image_id] for image_id in annotated}
 
 
 def score_image(
@@ -110,9 +138,30 @@ def score_image(
     ValueError
         If the shapes differ or the labels aren't non-negative whole numbers.
     """
-    return [
-        _row(image_id, annotator, agreements) for annotator, agreements in _agreements(segments, labels, connectivity)
-    ]
+    agreements = list(_agreements(segments, labels, connectivity))
+    return _rows(image_id, agreements, AnnotatedBoundaries(segments).match(label_boundaries(labels)))
+
+
+class AnnotatedBoundaries:
+    """The boundaries of an image's annotations, thinned once for all predictions that are matched with them.
+
+    Parameters
+    ----------
+    segments : ndarray, (annotators, H, W), integer
+        Annotated segments, 0 where void: then there are none, since what isn't scored has boundaries too.
+    """
+
+    def __init__(self, segments: NDArray[np.integer]) -> None:
+        self._annotated = [] if (segments == VOID).any() else [label_boundaries(each) for each in segments]
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether there are no void pixels."""
+        return bool(self._annotated)
+
+    def match(self, predicted: NDArray[np.bool_]) -> list[BoundarySums] | None:
+        """Return each annotator's sums, as `boundary_sums_by_annotator`; None where there are void pixels."""
+        return boundary_sums_by_annotator(self._annotated, predicted) if self._annotated else None
 
 
 def score_scales(
@@ -146,21 +195,53 @@ def score_scales(
     ValueError
         As `score_image`.
     """
-    rows: list[list[dict[str, Any]]] = []
-    best: dict[int, dict[str, Agreement]] = {}
+    boundaries = AnnotatedBoundaries(segments)
+    scores = ScaleScores(image_id)
     previous = None
     for labels in label_maps:
-        if labels is not previous:
-            rows_of_scale = []
-            for annotator, agreements in _agreements(segments, labels, connectivity):
-                rows_of_scale.append(_row(image_id, annotator, agreements))
-                best[annotator] = {
-                    ending: _with_best_ious(agreement, best.get(annotator, {}).get(ending))
-                    for ending, agreement in agreements.items()
-                }
-        rows.append(rows_of_scale)
+        if labels is previous:
+            scores.repeat()
+        else:
+            agreements = dict(_agreements(segments, labels, connectivity))
+            scores.add(agreements, boundaries.match(label_boundaries(labels)))
         previous = labels
-    return rows, [_best_row(_row(image_id, annotator, agreements)) for annotator, agreements in best.items()]
+    return scores.rows, scores.best_rows()
+
+
+class ScaleScores:
+    """The rows of an image's score tables, scale by scale, and the best segments of all scales so far.
+
+    Parameters
+    ----------
+    image_id : str
+
+    Attributes
+    ----------
+    rows : list of list of dict
+        For each scale the rows that `score_image` returns.
+    """
+
+    def __init__(self, image_id: str) -> None:
+        self.rows: list[list[dict[str, Any]]] = []
+        self._image_id = image_id
+        self._best: dict[int, dict[str, Agreement]] = {}
+
+    def add(self, agreements: Mapping[int, dict[str, Agreement]], boundaries: list[BoundarySums] | None) -> None:
+        """Add a scale: its agreements with each annotator, and its boundary pixels, if they were counted."""
+        self.rows.append(_rows(self._image_id, agreements.items(), boundaries))
+        for annotator, of_annotator in agreements.items():
+            self._best[annotator] = {
+                ending: _with_best_ious(agreement, self._best.get(annotator, {}).get(ending))
+                for ending, agreement in of_annotator.items()
+            }
+
+    def repeat(self) -> None:
+        """Add a scale that has the same segments as the one before."""
+        self.rows.append(self.rows[-1])
+
+    def best_rows(self) -> list[dict[str, Any]]:
+        """Return one row per annotator, as `score_scales` describes them."""
+        return [_best_row(row) for row in _rows(self._image_id, self._best.items(), None)]
 
 
 def _with_best_ious(agreement: Agreement, earlier: Agreement | None) -> Agreement:
@@ -194,6 +275,18 @@ def _agreements(
 def _agreement(annotation: NDArray[np.integer], labels: NDArray[np.integer]) -> Agreement:
     table = contingency_table(annotation, labels, void=VOID)
     return Agreement(table, best_overlaps_of_table(table))
+
+
+def _rows(
+    image_id: str, agreements: Iterable[tuple[int, Mapping[str, Agreement]]], boundaries: list[BoundarySums] | None
+) -> list[dict[str, Any]]:
+    """Return a row of the score table per annotator; NaN for the boundaries where they weren't counted."""
+    unknown = dict.fromkeys(BOUNDARY_QUANTITIES, np.nan)
+    return [
+        _row(image_id, annotator, of_annotator)
+        | (unknown if boundaries is None else dict(zip(BOUNDARY_QUANTITIES, boundaries[annotator], strict=True)))
+        for annotator, of_annotator in agreements
+    ]
 
 
 def _row(image_id: str, annotator: int, agreements: Mapping[str, Agreement]) -> dict[str, Any]:
@@ -235,11 +328,25 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     UserError
         If the file isn't a score table.
     """
+    return read_score_columns(path)
+
+
+def read_score_columns(path: str | Path, texts: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table that has the columns of a score table, and before them others that hold text.
+
+    Raises
+    ------
+    UserError
+        If the file isn't such a table.
+    """
+    # An image may be called "NA".
+    empty = {column: [""] for column in SCORE_COLUMNS if column != "image"}
+    text = dict.fromkeys(("image", *texts), str)
     try:
-        scores = pd.read_csv(path, dtype={"image": str}, keep_default_na=False)
+        scores = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read as a table of scores: score the run again") from error
-    missing = [column for column in SCORE_COLUMNS if column not in scores]
+    missing = [column for column in (*texts, *SCORE_COLUMNS) if column not in scores]
     if missing:
         raise UserError(f"{path} has no column {missing[0]}: score the run again")
     return scores

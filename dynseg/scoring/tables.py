@@ -11,7 +11,8 @@ import pandas as pd
 
 from dynseg.errors import UserError
 from dynseg.scoring.bootstrap import bootstrap_intervals, deviations_over_seeds, paired_differences
-from dynseg.scoring.measures import RAW, Measure, table_measures
+from dynseg.scoring.measures import BY_NAME, RAW, SCALES, Measure, table_measures
+from dynseg.scoring.scales import ScaleTables
 
 COLUMNS = (
     "dataset",
@@ -25,6 +26,13 @@ COLUMNS = (
     "standard_deviation",
     "interval_low",
     "interval_high",
+)
+
+# What a reader must know of the table over scales.
+SCALE_NOTE = (
+    "Over scales: ODS is the one scale that is best for all images and OIS the best one of each image, both chosen by "
+    "the annotations for each measure by itself, so that they are bounds and no results of a setting; Best takes the "
+    "best segment of any scale. Hierarchies are cut at 99 thresholds, 33 of them for F and AP. There are no intervals. "
 )
 
 Runs = Mapping[tuple[str, str], Sequence[pd.DataFrame]]
@@ -67,6 +75,50 @@ def long_table(runs: Runs, published: Mapping[tuple[str, str], float]) -> pd.Dat
             expected = published.get((method, measure), np.nan)
             spread = (deviations[name], low, high)
             lines.append((dataset, method, measure, score, expected, score - expected, images, len(seeds), *spread))
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def scale_table(runs: Mapping[tuple[str, str], Sequence[ScaleTables]]) -> pd.DataFrame:
+    """Return the scores over scales with one line for each dataset, method, measure and kind of scale.
+
+    The measures are mean IoU (`{dataset}_mean`, or `{dataset}` with a single annotator), covering, PRI, VoI and the
+    F-measure of boundaries, with `_ods`, `_ois`, `_best` or `_ap` at the end. They have no intervals.
+
+    Parameters
+    ----------
+    runs : mapping from (dataset, method) to sequence of ScaleTables
+        One a seed. Runs without scales have no lines.
+
+    Returns
+    -------
+    DataFrame
+        With the columns of `long_table`, NaN for what isn't known.
+    """
+    lines: list[dict[str, Any]] = []
+    for (dataset, method), every_seed in runs.items():
+        seeds = [tables for tables in every_seed if tables.tables]
+        if not seeds:
+            continue
+        pooled = [tables.pooled() for tables in seeds]
+        first = next(iter(seeds[0].tables.values()))
+        several_annotators = bool((first["annotator"] > 0).any())
+        for column in _scale_columns(dataset):
+            if column.measure.is_miou and column.of_single_annotator == several_annotators:
+                continue
+            scores = [of_seed[column.measure.name].get(column.scale, np.nan) for of_seed in pooled]
+            if not np.isnan(scores).all():
+                spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else np.nan
+                lines.append(
+                    {
+                        "dataset": dataset,
+                        "method": method,
+                        "measure": column.name,
+                        "score": float(np.mean(scores)),
+                        "images": first["image"].nunique(),
+                        "seeds": len(seeds),
+                        "standard_deviation": spread,
+                    }
+                )
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
@@ -129,16 +181,27 @@ class Column:
     name : str
         Name of the measure in the table.
     measure : Measure
+    scale : str
+        Key of `dynseg.scoring.measures.SCALES`; empty for the method's own setting.
     """
 
     dataset: str
     name: str
     measure: Measure
+    scale: str = ""
 
     @property
     def of_single_annotator(self) -> bool:
         """Whether it is the mean IoU of a dataset with a single annotator, which has no selections to name."""
-        return self.name.removesuffix(RAW) == self.dataset
+        return self.name.removesuffix(RAW).removesuffix(f"_{self.scale}") == self.dataset
+
+    @property
+    def heading(self) -> str:
+        """What it is called after its dataset; nothing for the mean IoU of a single annotator."""
+        label = self.measure.label
+        if self.of_single_annotator:
+            label = "mIOU" if self.scale else ""
+        return f"{label} {SCALES[self.scale]}" if self.scale else label
 
 
 @dataclass(frozen=True)
@@ -179,6 +242,14 @@ def columns_of(results: ResultsTable, wanted: Callable[[Measure], bool]) -> list
         for dataset in results.datasets
         for name, measure in table_measures(dataset).items()
         if wanted(measure) and (dataset, name) in known
+    ]
+
+
+def scale_columns_of(results: ResultsTable) -> list[Column]:
+    """Return the columns of the table over scales: see `scale_table`; none if no method has scales."""
+    known = set(zip(results.table["dataset"], results.table["measure"], strict=True))
+    return [
+        column for dataset in results.datasets for column in _scale_columns(dataset) if (dataset, column.name) in known
     ]
 
 
@@ -285,17 +356,32 @@ def _scored_measures(dataset: str, seeds: Sequence[pd.DataFrame]) -> dict[str, s
     }
 
 
+def _scale_columns(dataset: str) -> list[Column]:
+    """Return the columns over scales that a dataset may have: mean IoU for several annotators and for one, and more."""
+    mean, alone = BY_NAME["mean"], BY_NAME["all"]
+    regions = [measure for measure in BY_NAME.values() if not measure.is_miou and not measure.raw]
+    named = [(f"{dataset}_{measure.name}", measure) for measure in (mean, *regions)]
+    return [
+        Column(dataset, f"{name}_{scale}", measure, scale)
+        for name, measure in (named[0], (dataset, alone), *named[1:])
+        for scale in measure.scales
+        if scale != "best" or measure.of_best_ious
+    ]
+
+
 class _Section(NamedTuple):
-    """A part of a table for reading: its columns, and whether its cells are intervals."""
+    """A part of a table for reading: its columns, whether its cells are intervals, and whether it shows all methods."""
 
     columns: list[Column]
     intervals: bool = False
+    all_methods: bool = True
 
 
 def _sections(results: ResultsTable) -> dict[str, _Section]:
     """Return the parts of a table for reading, by title."""
     mious = columns_of(results, lambda measure: measure.is_miou and not measure.raw)
-    return {
+    over_scales = scale_columns_of(results)
+    sections = {
         "Mean IoU, predictions relabelled by connected components": _Section(mious),
         "95 % intervals of these": _Section(mious, intervals=True),
         "Mean IoU, raw labels": _Section(columns_of(results, lambda measure: measure.is_miou and measure.raw)),
@@ -303,17 +389,21 @@ def _sections(results: ResultsTable) -> dict[str, _Section]:
             columns_of(results, lambda measure: not measure.is_miou and not measure.raw)
         ),
     }
+    if over_scales:
+        sections["Over scales: ODS, OIS, Best"] = _Section(over_scales, all_methods=False)
+    return sections
 
 
 def _texts(results: ResultsTable, section: _Section, bold: str, escape: Callable[[str], str]) -> list[list[str]]:
     """Return a line of headings, and a line of label and cells for each method."""
     headings = [
-        results.datasets[column.dataset] + ("" if column.of_single_annotator else f" {column.measure.label}")
-        for column in section.columns
+        results.datasets[column.dataset] + (column.heading and f" {column.heading}") for column in section.columns
     ]
     cells = pivot(results, section.columns)
     lines = [["Method", *map(escape, headings)]]
     for method, label in results.methods.items():
+        if not section.all_methods and not any(cells[method]):
+            continue
         texts = [_interval(cell) if section.intervals else _text(cell, bold) for cell in cells[method]]
         lines.append([escape(label), *texts])
     return lines
@@ -356,7 +446,7 @@ def _note(results: ResultsTable) -> str:
         "Mean IoU: the largest IoU of every annotated segment, pooled over all images. In parentheses the published "
         "score and the difference from it; after ± the standard deviation over seeds. The best of a column is bold, "
         "and ≈ marks what a paired bootstrap over images doesn't tell from it. Intervals are of a bootstrap over "
-        f"images. {' '.join(parts)}"
+        f"images. {SCALE_NOTE if scale_columns_of(results) else ''}{' '.join(parts)}"
     )
 
 

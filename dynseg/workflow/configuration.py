@@ -26,6 +26,7 @@ from dynseg.workflow.methods import (
     every_method,
     grid,
     method_label,
+    method_scales,
     method_settings,
     sensitivity_methods,
     settings_beside_scheme,
@@ -178,6 +179,8 @@ def _check_methods(config: Config) -> None:
             find_method(entry["method"])
         except UserError as error:
             raise UserError(f"config: methods/{method_id}/method: {error}") from error
+        if method_scales(config, method_id) and method_id in config["figure_methods"]:
+            raise UserError(f"config: figure_methods/{method_id}/scales: figures show one setting: leave it out")
         key = (entry["method"], *method_settings(config, method_id))
         if key in seen:
             raise UserError(

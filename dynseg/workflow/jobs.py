@@ -17,6 +17,7 @@ from dynseg.workflow.methods import (
     images_per_job,
     method_of,
     method_parameters,
+    method_scales,
     method_seeds,
     number_text,
     swept_parameters,
@@ -150,7 +151,10 @@ class Jobs:
         stored = self._stored(dataset)
         sizes = [(stored[each].height, stored[each].width) for each in self.images(dataset, method, batch)]
         parameters = self.method(method).parameters
-        if iterations is not None:
+        if iterations is None:
+            # Each value of the scores over scales is a run of its own.
+            sizes *= 1 + sum(map(len, method_scales(self.config, method).values()))
+        else:
             parameters = method_parameters(self.config, method, iterations=iterations)
         of_method = method_of(self.config, method)
         return estimate(of_method, parameters, sizes, self.config["threads"], self.uses_gpu(method), attempt)

@@ -13,6 +13,9 @@ from dynseg.datasets.layout import PreparedDataset
 ID_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 
 
+_OF_SCALES = "_scales"
+
+
 @dataclass(frozen=True)
 class ResultsTree:
     """The paths of a results tree.
@@ -59,6 +62,16 @@ class ResultsTree:
     def scores(self, dataset: str, method: str, seed: int | str) -> Path:
         """Return the score table of one method on one dataset with one seed."""
         return Path(self.folder) / "scores" / dataset / method / f"seed{seed}.csv"
+
+    def scale_scores(self, dataset: str, method: str, seed: int | str) -> Path:
+        """Return the score tables over scales of one method on one dataset with one seed."""
+        scores = self.scores(dataset, method, seed)
+        return scores.with_stem(f"{scores.stem}{_OF_SCALES}")
+
+    @staticmethod
+    def is_of_scales(path: Path | str) -> bool:
+        """Tell whether a path is of score tables over scales."""
+        return Path(path).stem.endswith(_OF_SCALES)
 
     @staticmethod
     def scored(path: Path | str) -> tuple[str, str]:

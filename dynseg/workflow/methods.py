@@ -19,7 +19,7 @@ from dynseg.workflow.cost import Size, choose_images_per_job
 from dynseg.workflow.resolved import Config
 
 # Options of a method's entry that aren't parameters of the method.
-ENTRY_KEYS = ("method", "published", "label", "images_per_job")
+ENTRY_KEYS = ("method", "published", "label", "images_per_job", "scales")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class DescribedMethod:
         The parameters as texts name=value.
     uses_gpu : bool
         Whether it can use a GPU.
+    scales : list of str
+        The option of `dynseg segment-batch` that names the parameter and the values of the scores over scales; none
+        without them.
     code, predictions : str
         Digests of the code that decides its label maps, and of the files that it reads them from.
     """
@@ -44,6 +47,7 @@ class DescribedMethod:
     parameters: Any
     settings: list[str]
     uses_gpu: bool
+    scales: list[str]
     code: str
     predictions: str
 
@@ -56,6 +60,10 @@ def describe_method(config: Config, method_id: str) -> DescribedMethod:
         parameters=parameters,
         settings=settings_of(parameters),
         uses_gpu=method_of(config, method_id).uses_gpu,
+        scales=[
+            f"--scales={name}={','.join(map(number_text, values))}"
+            for name, values in method_scales(config, method_id).items()
+        ],
         code=method_code_version(config, method_id),
         predictions=predictions_contents(config, method_id),
     )
@@ -114,6 +122,23 @@ def method_parameters(config: Config, method_id: str, **changes: Any) -> Any:
 def method_settings(config: Config, method_id: str, **changes: Any) -> list[str]:
     """Return the parameters of an entry as texts name=value, sorted: see `method_parameters`."""
     return settings_of(method_parameters(config, method_id, **changes))
+
+
+def method_scales(config: Config, method_id: str) -> dict[str, list[float]]:
+    """Return the parameter that the scores over scales sweep and its values, checked; nothing without them.
+
+    Raises
+    ------
+    UserError
+        If the values don't ascend, or the method doesn't take one of them.
+    """
+    scales: dict[str, list[float]] = every_method(config)[method_id].get("scales") or {}
+    for name, values in scales.items():
+        if any(later <= earlier for earlier, later in itertools.pairwise(values)):
+            raise UserError(f"config: methods/{method_id}/scales/{name}: {values} doesn't ascend: sort the values")
+        for value in values:
+            method_parameters(config, method_id, **{name: value})
+    return scales
 
 
 def method_seeds(config: Config, method_id: str) -> list[int]:

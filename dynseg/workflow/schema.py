@@ -108,6 +108,15 @@ class MethodEntry(BaseModel):
             },
         ),
     ] = None
+    scales: Annotated[
+        dict[str, Annotated[list[float], Field(min_length=2)]] | None,
+        Field(
+            min_length=1,
+            max_length=1,
+            description="one parameter and an ascending list of at least two values: the method runs with each of them "
+            "too, for the scores over scales",
+        ),
+    ] = None
 
 
 class Scoring(Section):
@@ -238,7 +247,18 @@ class Tuning(Section):
     ] = Dataset(kind="bsd500")
     measure: Annotated[
         Literal[
-            "all", "fine", "coarse", "mean", "raw_all", "raw_fine", "raw_coarse", "raw_mean", "covering", "pri", "voi"
+            "all",
+            "fine",
+            "coarse",
+            "mean",
+            "raw_all",
+            "raw_fine",
+            "raw_coarse",
+            "raw_mean",
+            "covering",
+            "pri",
+            "voi",
+            "boundary",
         ],
         Field(description="what the best point is chosen by"),
     ] = "mean"

@@ -7,10 +7,11 @@ from dynseg.workflow.resolved import Config
 
 
 def score_files(config: Config) -> list[str]:
-    """Return the score files that the table pools: of every dataset with ground truth, method and seed."""
+    """Return the score files that the table pools: two of every dataset with ground truth, method and seed."""
     results = ResultsTree(config["results"])
     return [
-        str(results.scores(dataset, method, seed))
+        str(file(dataset, method, seed))
+        for file in (results.scores, results.scale_scores)
         for dataset in scored_datasets(config)
         for method in config["methods"]
         for seed in method_seeds(config, method)

@@ -1,4 +1,5 @@
 import json
+import tarfile
 
 import numpy as np
 import pytest
@@ -9,10 +10,13 @@ from scipy.io import savemat
 
 from dynseg.cli.score import command
 from dynseg.cli.score_run import command as score_run_command
+from dynseg.cli.table import command as table_command
 from dynseg.errors import UserError
+from dynseg.hierarchy import Hierarchy
 from dynseg.io.label_maps import write_label_maps
 from dynseg.metrics import covering, miou, probabilistic_rand_index, variation_of_information
-from dynseg.result import Segmentation
+from dynseg.result import LabelMapSeries, Segmentation
+from dynseg.scoring.scales import read_scale_scores
 from dynseg.scoring.scores import read_scores
 
 MIOU = {f"{prefix}{name}" for prefix in ("", "raw_") for name in ("all", "fine", "coarse", "mean")}
@@ -43,7 +47,7 @@ def test_the_object_has_every_measure(images, tmp_path):
     )  # fmt: skip
     assert result.exit_code == 0
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert list(scores) == ["images", "annotations", "miou", "covering", "pri", "voi"]
+    assert list(scores) == ["images", "annotations", "miou", "covering", "pri", "voi", "boundary"]
     assert set(scores["miou"]) == MIOU
     assert (scores["images"], scores["annotations"]) == (2, 6)
     expected = miou(annotations.values(), predictions.values())
@@ -203,3 +207,101 @@ def test_the_workflow_command_writes_the_score_table(images, tmp_path):
     assert list(scores["image"]) == ["a"] * 3 + ["b"] * 3
     run(score_run_command, *options, "--output", wider, "--connectivity", 8)
     assert (read_scores(wider)["predicted_segments"] < scores["predicted_segments"]).all()
+
+
+@pytest.fixture
+def halves(tmp_path):
+    """Two images, annotated as left and right, and a hierarchy of three parts that is right from .2 to .6."""
+    truth = np.array([[[1, 1, 2, 2]] * 4], dtype=np.uint8)
+    write_ground_truth(tmp_path / "ground_truth.h5", [("a", truth), ("b", truth)], {})
+    leaves = np.repeat([[0, 1, 2, 2]], 4, axis=0).astype(np.int32)
+    tree = Hierarchy(leaves, np.array([[0, 1], [3, 2]], np.int32), np.array([0.2, 0.6], np.float32))
+    return tree, ["--ground-truth", tmp_path / "ground_truth.h5", "--json", tmp_path / "scores.json"]
+
+
+def scored(tmp_path, *arguments):
+    result = run(command, *arguments)
+    assert result.exit_code == 0
+    return json.loads((tmp_path / "scores.json").read_text()), result.output
+
+
+def test_hierarchies_are_scored_like_their_contour_maps(halves, tmp_path):
+    tree, arguments = halves
+    write_label_maps(tmp_path / "a.h5", [(name, Segmentation(tree.leaves, hierarchy=tree)) for name in "ab"], {})
+    (tmp_path / "contours").mkdir()
+    for name in "ab":
+        savemat(tmp_path / "contours" / f"{name}.mat", {"ucm2": tree.ucm()})
+    of_hierarchy, output = scored(tmp_path, "--prediction", tmp_path / "a.h5", *arguments)
+    of_contours, _ = scored(tmp_path, "--prediction", tmp_path / "contours", *arguments)
+    assert of_contours["covering"] == {"ods": 1, "ois": 1, "best": 1}
+    assert of_contours["boundary"].keys() == {"ods", "ois", "ap"}
+    own = of_hierarchy["covering"].pop("own")
+    assert own == pytest.approx(0.75)
+    assert of_hierarchy["covering"] == of_contours["covering"]
+    assert of_hierarchy["boundary"] == of_contours["boundary"] | {"own": of_hierarchy["boundary"]["own"]}
+    assert "own label map" in output
+    assert "99 scales" in output
+
+
+def test_series_are_scored_at_their_scales(halves, tmp_path):
+    tree, arguments = halves
+    (tmp_path / "segs").mkdir()
+    maps = np.empty((1, 2), dtype=object)
+    maps[0, 0], maps[0, 1] = tree.cut_at(0) + 1, tree.cut_at(0.3) + 1
+    for name in "ab":
+        savemat(tmp_path / "segs" / f"{name}.mat", {"segs": maps})
+    of_files, output = scored(tmp_path, "--prediction", tmp_path / "segs", *arguments)
+    assert of_files["miou"]["all"] == {"ods": 1, "ois": 1, "best": 1}
+    assert of_files["boundary"]["ods"] == 1
+    assert "2 scales" in output
+    series = LabelMapSeries(np.array([1.0, 2.0]), np.stack([tree.cut_at(0), tree.cut_at(0.3)]))
+    write_label_maps(tmp_path / "a.h5", [(name, Segmentation(tree.leaves, series=series)) for name in "ab"], {})
+    of_series, _ = scored(tmp_path, "--prediction", tmp_path / "a.h5", *arguments)
+    assert {key: value for key, value in of_series["covering"].items() if key != "own"} == of_files["covering"]
+
+
+def test_label_maps_beside_series_are_refused(halves, tmp_path):
+    tree, arguments = halves
+    segmentations = [("a", Segmentation(tree.leaves, hierarchy=tree)), ("b", Segmentation(tree.leaves))]
+    write_label_maps(tmp_path / "a.h5", segmentations, {})
+    with pytest.raises(UserError, match=r"b/labels has one label map, but others several scales"):
+        run(command, "--prediction", tmp_path / "a.h5", *arguments)
+
+
+def test_scores_over_scales_reach_the_table(halves, tmp_path):
+    tree, _ = halves
+    (tmp_path / "images.txt").write_text("a\nb\n")
+    options = ("--dataset-dir", tmp_path, "--images-per-job", 1)
+    files = []
+    for method, hierarchy in (("tree", tree), ("flat", None)):
+        for name in "ab":
+            segmentation = Segmentation(tree.leaves, hierarchy=hierarchy)
+            write_label_maps(tmp_path / method / f"{name}.h5", [(name, segmentation)], {})
+        output = tmp_path / "scores/halves" / method / "seed0.csv"
+        scales = output.with_name("seed0_scales.csv")
+        run(score_run_command, "--run", tmp_path / method, *options, "--output", output, "--output-scales", scales)
+        files += [output, scales]
+    assert len(read_scale_scores(files[1]).tables) == 99
+    assert read_scale_scores(files[3]).tables == {}
+    run(table_command, *files, "--output-dir", tmp_path / "tables")
+    text = (tmp_path / "tables/table1.md").read_text()
+    section = text.partition("Over scales")[2]
+    assert "halves covering ODS" in section
+    assert "| tree" in section
+    assert "| flat" not in section
+    assert "halves_covering_ods" in (tmp_path / "tables/table1.csv").read_text()
+
+
+@pytest.mark.archives
+def test_series_of_the_benchmark_have_the_scores_that_it_prints(archives, tmp_path):
+    with tarfile.open(archives / "bsds_bench_sample.tgz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    (data,) = tmp_path.rglob("segs")
+    arguments = ("--ground-truth", data.parent / "groundTruth", "--json", tmp_path / "scores.json")
+    scores, output = scored(tmp_path, "--prediction", data, *arguments)
+    assert scores["covering"] == pytest.approx({"ods": 0.654023, "ois": 0.725074, "best": 0.749811}, abs=1e-5)
+    pri, voi = ({key: scores[name][key] for key in ("ods", "ois")} for name in ("pri", "voi"))
+    assert pri == pytest.approx({"ods": 0.826926, "ois": 0.898299}, abs=1e-5)
+    assert voi == pytest.approx({"ods": 1.36877, "ois": 1.11563}, abs=1e-5)
+    assert scores["boundary"] == pytest.approx({"ods": 0.70455, "ois": 0.7085, "ap": 0.30755}, abs=0.001)
+    assert "5 scales" in output

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from dynseg.io.predictions import (
     find_prediction,
     pair_up,
     read_prediction,
+    read_prediction_scales,
 )
 from dynseg.result import Segmentation
 
@@ -356,3 +359,28 @@ def test_a_path_that_is_not_there_is_named(tmp_path, missing):
             np.save(path, LABELS)
     with pytest.raises(UserError, match=rf"{missing}\.npy doesn't exist"):
         pair_up(**paths)
+
+
+def test_scales_are_found_in_every_format(tmp_path):
+    save_contour_map(tmp_path / "ucm.mat", contour_map())
+    hierarchy = read_prediction_scales(find_prediction(tmp_path, "ucm"), SIZE)
+    assert [np.unique(hierarchy.cut_at(threshold)).size for threshold in (0, 0.25, 0.5)] == [3, 2, 1]
+    cells = np.empty((1, 2), dtype=object)
+    cells[0, 0], cells[0, 1] = np.array([[1.0, 2, 2], [1, 3, 3]]), np.ones(SIZE)
+    savemat(tmp_path / "segs.mat", {"segs": cells})
+    segs = read_prediction_scales(find_prediction(tmp_path, "segs"), SIZE)
+    assert segs.scales.tolist() == [1, 2]
+    assert segs.label_maps.tolist() == [[[1, 2, 2], [1, 3, 3]], [[1, 1, 1], [1, 1, 1]]]
+    both = Segmentation(hierarchy.leaves, hierarchy=hierarchy, series=segs)
+    write_label_maps(tmp_path / "all.h5", [("tree", replace(both, series=None)), ("both", both)], {})
+    tree = read_prediction_scales(find_prediction(tmp_path, "tree"), SIZE)
+    np.testing.assert_array_equal(tree.altitudes, hierarchy.altitudes)
+    assert read_prediction_scales(find_prediction(tmp_path, "both"), SIZE).scales.tolist() == [1, 2]
+    np.save(tmp_path / "plain.npy", LABELS)
+    assert read_prediction_scales(find_prediction(tmp_path, "plain"), SIZE) is None
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["flat"], file["round"] = LABELS, LABELS
+    assert read_prediction_scales(find_prediction(tmp_path, "flat"), SIZE) is None
+    for name in ("segs", "tree", "both"):
+        with pytest.raises(UserError, match="3 × 3"):
+            read_prediction_scales(find_prediction(tmp_path, name), (3, 3))

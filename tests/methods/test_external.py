@@ -81,3 +81,24 @@ def test_the_folder_must_be_named_and_be_there(tmp_path):
         ExternalParameters(predictions="")
     with pytest.raises(UserError, match="nowhere"):
         find(tmp_path / "nowhere")
+
+
+def test_a_contour_map_brings_its_hierarchy(tmp_path):
+    contours = np.zeros((9, 13))
+    contours[:, 4], contours[:, 8] = 0.1, 0.6
+    savemat(tmp_path / "bird.mat", {"ucm2": contours})
+    hierarchy = find(tmp_path, ucm_threshold=0.3).hierarchy
+    assert [np.unique(hierarchy.cut_at(threshold)).size for threshold in (0.05, 0.1, 0.6)] == [3, 2, 1]
+    # A pixel that is a contour itself belongs to no region: then there are label maps.
+    contours[1, 1] = 0.5
+    savemat(tmp_path / "bird.mat", {"ucm2": contours})
+    result = find(tmp_path, ucm_threshold=0.3)
+    assert result.hierarchy is None
+    assert result.series.label_maps.shape == (99, 4, 6)
+
+
+def test_a_label_map_has_no_scales(tmp_path):
+    write_png(tmp_path / "bird.png")
+    result = find(tmp_path)
+    assert result.hierarchy is None
+    assert result.series is None

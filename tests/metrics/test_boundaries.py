@@ -18,6 +18,7 @@ from dynseg.metrics import (
     boundary_map,
     boundary_scores,
     boundary_sums,
+    boundary_sums_by_annotator,
     connected_components,
     contour_boundaries,
     contour_boundary_sums,
@@ -356,3 +357,19 @@ def test_the_benchmark_prints_the_same(sample, annotated, form):
     added_up = [BoundarySums(*each) for each in np.sum(sums, axis=0)]
     measured = [(each.recall, each.precision, each.f_measure) for each in added_up]
     np.testing.assert_allclose(measured, by_scale[:, 1:], atol=0.001)
+
+
+@quickly
+@given(strategies.lists(arrays.arrays(np.bool_, (5, 6)), min_size=1, max_size=4), tolerances)
+def test_sums_by_annotator_add_up(maps, tolerance):
+    *annotated, predicted = maps
+    by_annotator = boundary_sums_by_annotator(annotated, predicted, tolerance)
+    assert len(by_annotator) == len(annotated)
+    assert [each.annotated for each in by_annotator] == [np.count_nonzero(each) for each in annotated]
+    assert not any(each.predicted or each.matched_predicted for each in by_annotator[1:])
+    together = boundary_sums(annotated, predicted, tolerance)
+    assert together.predicted == np.count_nonzero(predicted)
+    if annotated:
+        assert together == tuple(np.sum(by_annotator, axis=0))
+    alone = [boundary_sums([each], predicted, tolerance).matched_annotated for each in annotated]
+    assert [each.matched_annotated for each in by_annotator] == alone

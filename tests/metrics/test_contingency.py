@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, strategies
 from random_label_maps import label_map_pairs, quickly
 
-from dynseg.metrics import contingency_table
+from dynseg.metrics import contingency_table, with_columns_joined
 
 
 def dense(table):
@@ -79,3 +79,16 @@ def test_the_highest_label_of_a_type_does_not_overflow(highest):
 def test_unusable_labels_are_refused(prediction, message):
     with pytest.raises(ValueError, match=message):
         contingency_table(np.zeros((2, 2), dtype=np.uint8), prediction)
+
+
+@quickly
+@given(label_map_pairs(), strategies.lists(strategies.integers(0, 3), min_size=6, max_size=6))
+def test_joining_columns_is_joining_labels(pair, joined):
+    annotation, prediction = pair
+    present, numbered = np.unique(prediction, return_inverse=True)
+    segment_of_column = np.array(joined)[present]
+    expected = contingency_table(annotation, segment_of_column[numbered].reshape(prediction.shape))
+    found = with_columns_joined(contingency_table(annotation, prediction), segment_of_column)
+    np.testing.assert_array_equal(dense(found), dense(expected))
+    np.testing.assert_array_equal(found.column_areas, expected.column_areas)
+    np.testing.assert_array_equal(found.row_areas, expected.row_areas)

@@ -173,6 +173,22 @@ def test_measures_stand_under_their_dataset_and_raw_ones_in_a_second_table(resul
     assert "200 images" in page.text
 
 
+def test_scores_over_scales_have_a_table_of_their_own(results: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(results / "datasets", bare / "datasets")
+    (bare / "tables").mkdir()
+    names = {"mosaic_mean": METHODS, "mosaic_mean_ods": METHODS[:1], "mosaic_boundary_ap": METHODS[:1]}
+    lines = [f"mosaic,{method},{name},0.3,200" for name, methods in names.items() for method in methods]
+    (bare / "tables/table1.csv").write_text("\n".join(["dataset,method,measure,score,images", *lines]) + "\n")
+    page = page_of(bare, tmp_path)
+    headings = [text for text in page.text if text in ("Mean", "Mean ODS", "F AP")]
+    assert headings == ["Mean", "Mean ODS", "F AP"]
+    scopes = [attributes.get("scope") for tag, attributes in page.elements if tag == "th"]
+    assert scopes.count("row") >= 3
+    assert "Over scales: ODS, OIS, Best" in page.text
+    assert any("ODS is the one scale" in text for text in page.text)
+
+
 def test_figures_times_versions_and_configuration_are_shown(results: Path, tmp_path: Path) -> None:
     page = page_of(results, tmp_path, {**CONFIG, "note": "a < b"})
     (figure,) = [attributes for tag, attributes in page.elements if tag == "img" and attributes.get("alt")]

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from dynseg.cli import main_group
 from dynseg.errors import UserError
 from dynseg.scoring.pooling import pool
-from dynseg.scoring.scores import score_image, score_table
+from dynseg.scoring.scales import ScaleTables
+from dynseg.scoring.scores import score_image, score_scales, score_table
 from dynseg.scoring.tables import (
     ResultsTable,
     difference_table,
@@ -19,6 +20,7 @@ from dynseg.scoring.tables import (
     long_table,
     markdown_table,
     read_published,
+    scale_table,
 )
 
 
@@ -113,7 +115,7 @@ def test_what_is_not_told_from_the_best_is_marked() -> None:
 
 def test_the_smallest_variation_of_information_is_the_best() -> None:
     regions = markdown_table(reading()).split("## ")[4]
-    assert next(line for line in regions.splitlines() if line.startswith("| Good")).count("**") == 12
+    assert next(line for line in regions.splitlines() if line.startswith("| Good")).count("**") == 16
 
 
 def test_special_letters_are_escaped() -> None:
@@ -156,3 +158,47 @@ def test_a_score_file_is_named_by_its_folders_from_wherever_it_is_given(
     result = CliRunner().invoke(main_group, ["table", "seed0.csv", "--output-dir", str(tmp_path / "tables")])
     assert result.exit_code == 0, result.output
     assert "one,good,one," in (tmp_path / "tables" / "table1.csv").read_text()
+
+
+def scale_scores(annotators: int) -> ScaleTables:
+    """The scores of an image of three stripes at two scales: one of them right, one too coarse."""
+    truth = np.repeat(np.arange(1, 4), 8)[None].repeat(12, axis=0)
+    segments = np.stack([np.minimum(truth, 3 - annotator) for annotator in range(annotators)])
+    rows, best = score_scales("a", segments, [truth, np.minimum(truth, 2)])
+    return ScaleTables({1.0: score_table(rows[0]), 2.0: score_table(rows[1])}, score_table(best))
+
+
+NO_SCALES = ScaleTables({}, score_table([]))
+
+
+def test_scores_over_scales_have_lines_of_their_own() -> None:
+    tables = {("many", "good"): [scale_scores(2)] * 2, ("one", "good"): [scale_scores(1)], ("one", "bad"): [NO_SCALES]}
+    table = scale_table(tables).set_index("measure")
+    kinds = {"many_mean": "ods ois best", "many_covering": "ods ois best", "many_pri": "ods ois", "many_voi": "ods ois"}
+    kinds["many_boundary"] = "ods ois ap"
+    expected = [f"{measure}_{kind}" for measure, text in kinds.items() for kind in text.split()]
+    assert list(table.index[table["dataset"] == "many"]) == expected
+    assert set(table["method"]) == {"good"}
+    pooled = scale_scores(2).pooled()
+    assert table.loc["many_mean_ods", "score"] == pooled["mean"]["ods"]
+    assert table.loc["many_boundary_ap", "score"] == pooled["boundary"]["ap"]
+    assert table.loc["one_ois", "score"] == table.loc["one_covering_best", "score"] == 1
+    assert (table.loc["many_mean_ods", "seeds"], table.loc["many_mean_ods", "standard_deviation"]) == (2, 0)
+    assert np.isnan(table.loc["one_ods", "standard_deviation"])
+
+
+def test_methods_without_scales_are_no_rows_of_the_table_over_scales() -> None:
+    own = reading()
+    table = pd.concat([own.table, scale_table({("one", "good"): [scale_scores(1)]})], ignore_index=True)
+    over_scales = ResultsTable(table, own.differences, own.datasets, own.methods)
+    text = markdown_table(over_scales)
+    *before, section = text.split("## ")
+    without_note = markdown_table(own).partition("\nMean IoU: the largest")[0]
+    assert "## ".join(before).strip() == without_note.strip()
+    assert section.startswith("Over scales: ODS, OIS, Best")
+    assert "One mIOU ODS" in section
+    assert "One F AP" in section
+    assert "| Good" in section
+    assert "| Bad" not in section
+    assert "no intervals" in section
+    assert "One F AP" in latex_table(over_scales)

@@ -400,3 +400,35 @@ def test_void_of_a_folder_is_a_word_a_label_or_several(tmp_path: Path, void: obj
     else:
         resolved = configuration.resolve(given)
         assert datasets.prepare_options(resolved["datasets"]["mine"])[:2] == options
+
+
+def test_the_scores_over_scales_sweep_one_parameter() -> None:
+    entry = {"method": "graph_based", "scales": {"scale": [50, 300.5]}}
+    config = configuration.resolve(changed("methods/graph", entry))
+    assert methods.describe_method(config, "graph").scales == ["--scales=scale=50,300.5"]
+    assert methods.describe_method(config, "fsf-15").scales == []
+    alone = configuration.resolve(changed("methods/graph", {"method": "graph_based"}))
+    assert methods.method_settings(config, "graph") == methods.method_settings(alone, "graph")
+
+
+@pytest.mark.parametrize(
+    ("scales", "sentence"),
+    [
+        ({"scale": [50]}, "methods/graph/scales/scale"),
+        ({"scale": [300, 50]}, r"methods/graph/scales/scale: \[300, 50\] doesn't ascend: sort the values"),
+        ({"scale": [50, 50]}, "doesn't ascend"),
+        ({"scale": [50, 300], "sigma": [0.5, 0.8]}, "methods/graph/scales"),
+        ({}, "methods/graph/scales"),
+        ({"scale": [0, 50]}, "methods/graph: scale"),
+        ({"clusters": [1, 2]}, "methods/graph: .*clusters"),
+    ],
+)
+def test_scales_that_cannot_be_swept_are_one_sentence(scales: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        configuration.resolve(changed("methods/graph", {"method": "graph_based", "scales": scales}))
+
+
+def test_scales_of_methods_that_are_not_scored_are_refused() -> None:
+    entry = {"method": "graph_based", "scales": {"scale": [50, 300]}}
+    with pytest.raises(UserError, match="figure_methods/graph/scales: figures show one setting"):
+        configuration.resolve(changed("figure_methods/graph", entry))

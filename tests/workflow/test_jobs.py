@@ -116,6 +116,15 @@ def test_jobs_ask_for_more_when_tried_again(jobs: Jobs) -> None:
     assert jobs.scoring_minutes("not yet", 1) == 10
 
 
+def test_every_value_of_the_scores_over_scales_is_a_run(jobs: Jobs) -> None:
+    entry = jobs.config["methods"]["fsf"]
+    swept = {**jobs.config, "methods": {**jobs.config["methods"], "fsf": {**entry, "scales": {"mu": [5, 15, 50]}}}}
+    assert Jobs(swept, with_gpu=False).method("fsf").scales == ["--scales=mu=5,15,50"]
+    assert Jobs(swept, with_gpu=False).minutes("small", "fsf", "a", 1) >= Jobs(jobs.config, with_gpu=False).minutes(
+        "small", "fsf", "a", 1
+    )
+
+
 def test_the_report_shows_the_first_seed_of_every_method(jobs: Jobs) -> None:
     files = jobs.shown_label_maps()
     assert len(files) == len(set(files)) == len(jobs.batches("small", "blank")) + 6
@@ -141,7 +150,7 @@ def test_every_option_is_one_that_its_command_takes(jobs: Jobs, tmp_path: Path) 
     files = tables.score_files(jobs.config)
     given = table.command.make_context("table", [*tables.table_options(jobs.config), *files]).params
     assert given["published"] == ("fsf:small=0.5",)
-    assert len(given["score_files"]) == len(files) == 5
+    assert len(given["score_files"]) == len(files) == 10
     options = ["--dataset-dir=results/datasets/tuning", *jobs.grid_options("k"), "--output-csv=a", "--output-scales=b"]
     given = tune.command.make_context("tune", options).params
     assert given["runs"][1] == "clusters=3:results/label_maps/tuning/tune.k.clusters3/seed0"

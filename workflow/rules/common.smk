@@ -72,6 +72,7 @@ HAS_TABLE = bool(datasets.scored_datasets(config))
 DATASET = RESULTS.dataset("{dataset}")
 LABEL_MAPS = str(RESULTS.batch("{dataset}", "{method}", "{seed}", "{batch}"))
 SCORES = str(RESULTS.scores("{dataset}", "{method}", "{seed}"))
+SCALE_SCORES = str(RESULTS.scale_scores("{dataset}", "{method}", "{seed}"))
 
 
 wildcard_constraints:

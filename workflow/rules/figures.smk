@@ -106,6 +106,7 @@ use rule segment as short_run with:
                 config, wildcards.method, iterations=int(wildcards.iteration)
             )
         ],
+        scales=[],
 
 
 rule dynamics:

@@ -5,7 +5,9 @@ rule score:
         ),
         ground_truth=DATASET.ground_truth,
     output:
-        SCORES,
+        scores=SCORES,
+        # Only a header where a method has no scale.
+        scales=SCALE_SCORES,
     log:
         RESULTS.log("score", "{dataset}", "{method}", "seed{seed}"),
     benchmark:
@@ -24,10 +26,11 @@ rule score:
             wildcards.dataset, wildcards.method
         ),
         connectivity=config["scoring"]["connectivity"],
-        code=code_version("dynseg.scoring.scores"),
+        code=code_version("dynseg.scoring.scales"),
     shell:
         "python -m dynseg score-run --run {params.run:q} --dataset-dir {params.dataset:q}"
-        " --images-per-job {params.images_per_job} --connectivity {params.connectivity} --output {output:q} 2> {log:q}"
+        " --images-per-job {params.images_per_job} --connectivity {params.connectivity}"
+        " --output {output.scores:q} --output-scales {output.scales:q} 2> {log:q}"
 
 
 rule table:

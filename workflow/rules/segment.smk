@@ -24,6 +24,7 @@ rule segment:
         settings=lambda wildcards: [
             f"--set={text}" for text in JOBS.method(wildcards.method).settings
         ],
+        scales=lambda wildcards: JOBS.method(wildcards.method).scales,
         images=of_batch(Jobs.images),
         contents=of_batch(Jobs.image_contents),
         code=lambda wildcards: JOBS.method(wildcards.method).code,
@@ -33,5 +34,5 @@ rule segment:
         device=lambda wildcards, resources: JOBS.device(wildcards.method, resources.gpu),
     shell:
         "python -m dynseg segment-batch --dataset-dir {params.directory:q} --batch {wildcards.batch:q}"
-        " --method {params.method:q} {params.settings:q} --seed {wildcards.seed}"
+        " --method {params.method:q} {params.settings:q} {params.scales:q} --seed {wildcards.seed}"
         " --device {params.device} --threads {threads} --output {output:q} 2> {log:q}"
