@@ -21,7 +21,7 @@ rule score:
     params:
         # Names of folders, since a command may not be long enough for thousands of files.
         run=str(RESULTS.label_maps("{dataset}", "{method}", "{seed}")),
-        dataset=str(DATASET.folder),
+        dataset=lambda wildcards: str(RESULTS.dataset(wildcards.dataset).folder),
         images_per_job=lambda wildcards: jobs_of(wildcards).images_per_job(
             wildcards.dataset, wildcards.method
         ),

@@ -32,7 +32,7 @@ rule tune_grid:
         ),
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
-        dataset=str(RESULTS.dataset(datasets.TUNING_DATASET).folder),
+        dataset=lambda wildcards: str(RESULTS.dataset(datasets.TUNING_DATASET).folder),
         options=lambda wildcards: once_prepared(datasets.TUNING_DATASET).grid_options(
             wildcards.grid
         ),
