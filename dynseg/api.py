@@ -495,7 +495,7 @@ def _reference(image: Image, max_size: int, scale: float) -> Pixels:
 
 
 def _common_bands(references: Sequence[Pixels]) -> int:
-    bands = {pixels.shape[2] for pixels in references}
+    bands: set[int] = {pixels.shape[2] for pixels in references}
     if len(bands) > 1:
         raise UserError(
             f"the reference images have {' and '.join(map(str, sorted(bands)))} bands: give images with the same bands"

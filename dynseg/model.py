@@ -39,7 +39,7 @@ class Model:
     parameters: CnnParameters
     max_size: int
     facts: dict[str, str | int | float]
-    history: dict[str, NDArray]
+    history: dict[str, NDArray[Any]]
 
     @property
     def bands(self) -> int:

@@ -1,6 +1,7 @@
 """What a method is given beside the image, and what it returns."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class Segmentation:
     """
 
     labels: NDArray[np.integer]
-    history: dict[str, NDArray] = field(default_factory=dict)
+    history: dict[str, NDArray[Any]] = field(default_factory=dict)
     facts: dict[str, str | int | float] = field(default_factory=dict)
     hierarchy: Hierarchy | None = None
     series: LabelMapSeries | None = None

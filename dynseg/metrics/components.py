@@ -1,6 +1,6 @@
 """Relabelling: unconnected parts of one cluster become separate segments."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import cc3d
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dynseg.metrics.contingency import check_labels
 
 
-def connected_components(labels: NDArray, connectivity: Literal[4, 8] = 4) -> NDArray[np.unsignedinteger]:
+def connected_components(labels: NDArray[Any], connectivity: Literal[4, 8] = 4) -> NDArray[np.unsignedinteger]:
     """Give every connected region of equal labels its own number.
 
     Parameters

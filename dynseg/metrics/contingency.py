@@ -1,6 +1,7 @@
 """The contingency table of two label maps, from which every measure is computed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,9 @@ class ContingencyTable:
         return int(self.counts.sum())
 
 
-def contingency_table(annotation: NDArray, prediction: NDArray, *, void: int | None = None) -> ContingencyTable:
+def contingency_table(
+    annotation: NDArray[Any], prediction: NDArray[Any], *, void: int | None = None
+) -> ContingencyTable:
     """Count the pixels that each pair of an annotated and a predicted segment shares.
 
     Parameters
@@ -92,12 +95,12 @@ def with_columns_joined(table: ContingencyTable, joined: NDArray[np.integer]) ->
     return ContingencyTable(cells // bound, columns, counts[cells], table.row_areas, column_areas)
 
 
-def count_labels(labels: NDArray) -> int:
+def count_labels(labels: NDArray[Any]) -> int:
     """Return the number of different labels in a map of non-negative whole numbers."""
     return int(np.count_nonzero(np.bincount(_indices(labels)[0])))
 
 
-def check_labels(labels: NDArray, name: str) -> None:
+def check_labels(labels: NDArray[Any], name: str) -> None:
     """Raise a ValueError that begins with `name` unless `labels` is a non-empty map of non-negative whole numbers."""
     if labels.dtype.kind not in "biu":
         raise ValueError(f"{name} must hold whole-number labels, not {labels.dtype}")
@@ -109,7 +112,7 @@ def check_labels(labels: NDArray, name: str) -> None:
         raise ValueError(f"{name} holds the label {labels.max()}, above the highest possible, {np.iinfo(np.int64).max}")
 
 
-def _indices(labels: NDArray) -> tuple[NDArray[np.intp], int]:
+def _indices(labels: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
     """Return each pixel's label as an index, renumbered if there are higher labels than pixels, and the bound."""
     flat = labels.ravel()
     if flat.size == 0:

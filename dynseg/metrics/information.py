@@ -1,5 +1,7 @@
 """Variation of information in bits (Meilă 2005; Arbeláez et al. 2011)."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ def variation_of_information_of_table(table: ContingencyTable) -> float:
     return max(0.0, entropies - _entropy(table.column_areas, pixels))
 
 
-def variation_of_information(annotation: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
+def variation_of_information(annotation: NDArray[Any], prediction: NDArray[Any], *, void: int | None = None) -> float:
     """Return the information, in bits, that two label maps don't share: 0 if they are the same partition.
 
     Parameters

@@ -1,7 +1,7 @@
 """Mean intersection over union, pooled over every ground-truth segment of every image (Kim et al. 2020)."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ def best_overlaps_of_table(table: ContingencyTable) -> NDArray[np.float64]:
     return np.maximum.reduceat(table.counts / unions, first_cell_of_row)
 
 
-def best_overlaps(annotation: NDArray, prediction: NDArray, *, void: int | None = None) -> NDArray[np.float64]:
+def best_overlaps(
+    annotation: NDArray[Any], prediction: NDArray[Any], *, void: int | None = None
+) -> NDArray[np.float64]:
     """Return the largest IoU of each annotated segment with any predicted segment.
 
     Parameters
@@ -43,8 +45,8 @@ def best_overlaps(annotation: NDArray, prediction: NDArray, *, void: int | None 
 
 
 def miou(
-    annotations: Iterable[NDArray],
-    predictions: Iterable[NDArray],
+    annotations: Iterable[NDArray[Any]],
+    predictions: Iterable[NDArray[Any]],
     *,
     connectivity: Literal[4, 8] | None = 4,
     void: int | None = None,

@@ -1,5 +1,7 @@
 """Rand index (Rand 1971) and probabilistic Rand index (Unnikrishnan et al. 2007; Arbeláez et al. 2011)."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ def rand_index_of_table(table: ContingencyTable) -> float:
     return 1.0 - disagreements / (pixels * (pixels - 1))
 
 
-def rand_index(annotation: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
+def rand_index(annotation: NDArray[Any], prediction: NDArray[Any], *, void: int | None = None) -> float:
     """Return the share of pixel pairs that both label maps join or both separate, in [0, 1].
 
     Parameters
@@ -33,7 +35,7 @@ def rand_index(annotation: NDArray, prediction: NDArray, *, void: int | None = N
     return rand_index_of_table(contingency_table(annotation, prediction, void=void))
 
 
-def probabilistic_rand_index(annotations: NDArray, prediction: NDArray, *, void: int | None = None) -> float:
+def probabilistic_rand_index(annotations: NDArray[Any], prediction: NDArray[Any], *, void: int | None = None) -> float:
     """Return the mean Rand index of a prediction with each of an image's annotations.
 
     Annotations that are all void are left out; NaN if none is left.

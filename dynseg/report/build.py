@@ -116,7 +116,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     advice = "give the config.json that the workflow writes into its results"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read as JSON: {advice}") from error
     missing = [key for key in _CONFIG_KEYS if not isinstance(config, dict) or key not in config]

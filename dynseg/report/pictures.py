@@ -3,6 +3,7 @@
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def figure_data(path: Path) -> tuple[str, tuple[int, int]]:
         return f"data:image/webp;base64,{data}", size
 
 
-def fit(pixels: NDArray, longest_side: int, resampling: Image.Resampling) -> NDArray:
+def fit(pixels: NDArray[Any], longest_side: int, resampling: Image.Resampling) -> NDArray[Any]:
     """Return a picture, (H, W, 3) uint8 or (H, W) integer, with no side longer than `longest_side`."""
     height, width = pixels.shape[:2]
     factor = longest_side / max(height, width)

@@ -3,7 +3,7 @@
 import base64
 import io
 import zlib
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,7 +108,7 @@ def webp_data(picture: Image.Image, quality: int) -> str:
 
 
 def _leaf_areas(
-    image: NDArray, leaves: NDArray, parents: NDArray, altitudes: NDArray, suggested: int | None
+    image: NDArray[Any], leaves: NDArray[Any], parents: NDArray[Any], altitudes: NDArray[Any], suggested: int | None
 ) -> NDArray[np.int64]:
     """Count the pixels of each leaf, and refuse arrays that don't belong together."""
     areas = np.bincount(leaves.ravel())
@@ -129,9 +129,10 @@ def _leaf_areas(
     return areas
 
 
-def _leaf_colours(image: NDArray[np.uint8], leaves: NDArray, areas: NDArray) -> NDArray[np.uint8]:
+def _leaf_colours(image: NDArray[np.uint8], leaves: NDArray[Any], areas: NDArray[Any]) -> NDArray[np.uint8]:
     sums = [np.bincount(leaves.ravel(), weights=image[:, :, band].ravel()) for band in range(3)]
-    return np.rint(np.stack(sums, axis=1) / areas[:, np.newaxis]).astype(np.uint8)
+    means: NDArray[np.float64] = np.stack(sums, axis=1) / areas[:, np.newaxis]
+    return np.rint(means).astype(np.uint8)
 
 
 def _preview_size(width: int, height: int, longest_side: int) -> tuple[int, int]:
@@ -139,7 +140,7 @@ def _preview_size(width: int, height: int, longest_side: int) -> tuple[int, int]
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def _nearest(leaves: NDArray, size: tuple[int, int]) -> NDArray:
+def _nearest(leaves: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Take the leaf at the centre of each pixel of the preview; `size` is (width, height)."""
     columns, rows = (
         ((np.arange(small) + 0.5) * large / small).astype(np.intp)
@@ -148,7 +149,7 @@ def _nearest(leaves: NDArray, size: tuple[int, int]) -> NDArray:
     return leaves[np.ix_(rows, columns)]
 
 
-def _row_differences(leaves: NDArray) -> NDArray[np.int32]:
+def _row_differences(leaves: NDArray[Any]) -> NDArray[np.int32]:
     rows = leaves.astype(np.int32)
     return np.concatenate([rows[:1], rows[1:] - rows[:-1]])
 
