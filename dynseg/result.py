@@ -63,6 +63,12 @@ class Segmentation:
         All segmentations that a hierarchical method gives, of which `labels` need not be one.
     series : LabelMapSeries, optional
         What the method gives at other values of its scale parameter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Segmentation(np.zeros((2, 3), np.uint8)).labels.shape
+    (2, 3)
     """
 
     labels: NDArray[np.integer]

@@ -127,6 +127,15 @@ def assign_colours(
     -------
     ndarray, (H, W) uint8
         Each pixel's index into `distinct_colours`; 255 where the label is `void`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first = assign_colours(np.array([[4, 4, 9, 9]]))
+    >>> first.tolist()
+    [[0, 0, 1, 1]]
+    >>> assign_colours(np.array([[1, 1, 0, 0]]), [first]).tolist()
+    [[0, 0, 1, 1]]
     """
     found, compact = relabel(labels)
     areas = np.bincount(compact.ravel(), minlength=len(found))

@@ -138,6 +138,16 @@ def read_image(source: Path | str | bytes, name: str | None = None) -> NDArray[n
     ------
     UserError
         If it can't be read, is truncated or has more than `MAX_PIXELS` pixels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (4, 3), (10, 20, 30)).save(f"{folder}/image.png")
+    ...     pixels = read_image(f"{folder}/image.png")
+    >>> pixels.shape, pixels[0, 0].tolist()
+    ((3, 4, 3), [10, 20, 30])
     """
     return read_picture(source, name).pixels
 

@@ -45,6 +45,12 @@ class BoundarySums(NamedTuple):
         Pixels of predicted boundaries that are matched to at least one annotator's (cntP).
     predicted : int
         Pixels of predicted boundaries (sumP).
+
+    Examples
+    --------
+    >>> sums = BoundarySums(matched_annotated=90, annotated=100, matched_predicted=60, predicted=80)
+    >>> sums.recall, sums.precision, round(sums.f_measure, 3)
+    (0.9, 0.75, 0.818)
     """
 
     matched_annotated: int
@@ -85,6 +91,12 @@ class BoundaryScores:
         The index of each image's best scale, the first on a tie.
     average_precision : float
         Area under the precision over recall (AP).
+
+    Examples
+    --------
+    >>> scores = boundary_scores([[(90, 100, 60, 80)]], [0.5])
+    >>> scores.dataset_recall, scores.dataset_precision
+    (0.9, 0.75)
     """
 
     dataset_scale: float
@@ -306,6 +318,15 @@ def boundary_sums_by_annotator(
     ------
     ValueError
         As `match_boundaries`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> annotated = [np.array([[True, False, False]]), np.array([[False, False, True]])]
+    >>> for sums in boundary_sums_by_annotator(annotated, np.array([[True, False, False]]), tolerance=0):
+    ...     print(tuple(sums))
+    (1, 1, 1, 1)
+    (0, 1, 0, 0)
     """
     matched_by_any = np.zeros_like(predicted)
     sums: list[BoundarySums] = []

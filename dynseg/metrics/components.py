@@ -28,6 +28,14 @@ def connected_components(labels: NDArray[Any], connectivity: Literal[4, 8] = 4) 
     ------
     ValueError
         If `labels` isn't a non-empty two-dimensional map of non-negative whole numbers, or for another connectivity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> connected_components(np.array([[4, 4, 0, 4]])).tolist()
+    [[1, 1, 2, 3]]
+    >>> int(connected_components(np.array([[4, 0], [0, 4]]), connectivity=8).max())
+    2
     """
     check_labels(labels, "the label map")
     if labels.ndim != 2:

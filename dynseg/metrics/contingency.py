@@ -28,6 +28,17 @@ class ContingencyTable:
         Pixels of each segment of the annotation.
     column_areas : ndarray, (predicted segments,), int64
         Pixels of each segment of the prediction, as far as they are scored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> annotation = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
+    >>> prediction = np.array([[5, 5, 5, 7], [5, 5, 5, 7]])
+    >>> table = contingency_table(annotation, prediction)
+    >>> table.rows.tolist(), table.columns.tolist(), table.counts.tolist()
+    ([0, 1, 1], [0, 0, 1], [4, 2, 2])
+    >>> table.pixels
+    8
     """
 
     rows: NDArray[np.intp]
@@ -58,6 +69,17 @@ def contingency_table(
     ------
     ValueError
         If the shapes differ, or a label map is empty, isn't of whole numbers or holds a negative one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> annotation = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
+    >>> prediction = np.array([[5, 5, 5, 7], [5, 5, 5, 7]])
+    >>> table = contingency_table(annotation, prediction)
+    >>> table.row_areas.tolist(), table.column_areas.tolist()
+    ([4, 4], [6, 2])
+    >>> contingency_table(annotation, prediction, void=0).row_areas.tolist()
+    [4]
     """
     check_labels(annotation, "the annotation")
     check_labels(prediction, "the prediction")
@@ -85,6 +107,13 @@ def with_columns_joined(table: ContingencyTable, joined: NDArray[np.integer]) ->
     table : ContingencyTable
     joined : ndarray, (predicted segments,), integer
         The coarser segment, in any non-negative numbers, that each column becomes part of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = contingency_table(np.array([[0, 0, 1, 1]]), np.array([[0, 1, 2, 2]]))
+    >>> with_columns_joined(table, np.array([0, 0, 1])).column_areas.tolist()
+    [2, 2]
     """
     bound = int(joined.max(initial=0)) + 1
     cell_of_cell = table.rows * bound + joined[table.columns]
@@ -96,12 +125,27 @@ def with_columns_joined(table: ContingencyTable, joined: NDArray[np.integer]) ->
 
 
 def count_labels(labels: NDArray[Any]) -> int:
-    """Return the number of different labels in a map of non-negative whole numbers."""
+    """Return the number of different labels in a map of non-negative whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> count_labels(np.array([[3, 3, 9]]))
+    2
+    """
     return int(np.count_nonzero(np.bincount(_indices(labels)[0])))
 
 
 def check_labels(labels: NDArray[Any], name: str) -> None:
-    """Raise a ValueError that begins with `name` unless `labels` is a non-empty map of non-negative whole numbers."""
+    """Raise a ValueError that begins with `name` unless `labels` is a non-empty map of non-negative whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_labels(np.array([[0.5]]), "the prediction")
+    Traceback (most recent call last):
+    ValueError: the prediction must hold whole-number labels, not float64
+    """
     if labels.dtype.kind not in "biu":
         raise ValueError(f"{name} must hold whole-number labels, not {labels.dtype}")
     if labels.size == 0:

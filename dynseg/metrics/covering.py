@@ -32,6 +32,14 @@ def covering(annotations: NDArray[Any], prediction: NDArray[Any], *, void: int |
     ------
     ValueError
         As `contingency_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> covering(np.array([[0, 0, 1, 1]]), np.array([[8, 8, 3, 3]]))
+    1.0
+    >>> covering(np.array([[0, 0, 1, 1]]), np.array([[0, 0, 0, 0]]))
+    0.5
     """
     tables = [contingency_table(each, prediction, void=void) for each in _stacked(annotations)]
     covered = sum(float(table.row_areas @ best_overlaps_of_table(table)) for table in tables)

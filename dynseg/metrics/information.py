@@ -9,7 +9,15 @@ from dynseg.metrics.contingency import ContingencyTable, contingency_table
 
 
 def variation_of_information_of_table(table: ContingencyTable) -> float:
-    """Return H(annotation) + H(prediction) − 2 I(annotation, prediction) in bits; 0 for an empty table."""
+    """Return H(annotation) + H(prediction) − 2 I(annotation, prediction) in bits; 0 for an empty table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = contingency_table(np.array([[0, 0, 1, 1]]), np.array([[0, 0, 0, 0]]))
+    >>> variation_of_information_of_table(table)
+    1.0
+    """
     pixels = table.pixels
     if pixels == 0:
         return 0.0
@@ -32,6 +40,14 @@ def variation_of_information(annotation: NDArray[Any], prediction: NDArray[Any],
     ------
     ValueError
         As `contingency_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> variation_of_information(np.array([[0, 0, 1, 1]]), np.array([[8, 8, 3, 3]]))
+    0.0
+    >>> variation_of_information(np.array([[0, 0, 1, 1]]), np.array([[0, 1, 0, 1]]))
+    2.0
     """
     return variation_of_information_of_table(contingency_table(annotation, prediction, void=void))
 

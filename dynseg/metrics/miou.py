@@ -11,7 +11,15 @@ from dynseg.metrics.contingency import ContingencyTable, contingency_table
 
 
 def best_overlaps_of_table(table: ContingencyTable) -> NDArray[np.float64]:
-    """Return the largest IoU of each annotated segment with any predicted segment: (annotated segments,) float64."""
+    """Return the largest IoU of each annotated segment with any predicted segment: (annotated segments,) float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = contingency_table(np.array([[0, 0, 1, 1]]), np.array([[0, 0, 0, 0]]))
+    >>> best_overlaps_of_table(table).tolist()
+    [0.5, 0.5]
+    """
     if table.counts.size == 0:
         return np.zeros(0)
     unions = table.row_areas[table.rows] + table.column_areas[table.columns] - table.counts
@@ -40,6 +48,12 @@ def best_overlaps(
     ------
     ValueError
         As `contingency_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> best_overlaps(np.array([[0, 0, 1, 1]]), np.array([[8, 3, 3, 3]])).round(3).tolist()
+    [0.5, 0.667]
     """
     return best_overlaps_of_table(contingency_table(annotation, prediction, void=void))
 
@@ -75,6 +89,14 @@ def miou(
     ------
     ValueError
         If there are more images in one iterable than in the other, and as `contingency_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> annotations = [np.array([[[0, 0, 1, 1]], [[0, 0, 0, 0]]])]
+    >>> scores = miou(annotations, [np.array([[8, 8, 3, 3]])])
+    >>> {name: round(score, 3) for name, score in scores.items()}
+    {'all': 0.833, 'fine': 1.0, 'coarse': 0.5, 'mean': 0.778}
     """
     pools: dict[str, list[NDArray[np.float64]]] = {"all": [], "fine": [], "coarse": []}
     for segments, labels in zip(annotations, predictions, strict=True):
