@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from dynseg.hierarchy import Hierarchy
+from dynseg.metrics.components import connected_components
+
 PREVIEW_SIDE = 1000
 _QUALITY = 80
 
@@ -98,6 +101,42 @@ def hierarchy_data(
         "areas": _packed(areas, np.int32),
         "colours": _packed(_leaf_colours(image, leaves, areas), np.uint8),
     }
+
+
+def data_of_segmentation(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    hierarchy: Hierarchy,
+    title: str,
+    longest_side: int = PREVIEW_SIDE,
+) -> HierarchyData:
+    """Return what `hierarchy_data` does of a method's result; it begins with as many regions as the label map has.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W, 3) uint8
+        sRGB.
+    labels : ndarray, (H, W), integer
+        The label map.
+    hierarchy : Hierarchy
+        Of the image's size.
+    title, longest_side
+        As for `hierarchy_data`.
+
+    Raises
+    ------
+    ValueError
+        If the image and the hierarchy differ in size.
+    """
+    return hierarchy_data(
+        image,
+        hierarchy.leaves,
+        hierarchy.parents,
+        np.concatenate([np.zeros(hierarchy.leaf_count), hierarchy.altitudes]),
+        title,
+        suggested=min(int(connected_components(labels).max()), hierarchy.leaf_count),
+        longest_side=longest_side,
+    )
 
 
 def webp_data(picture: Image.Image, quality: int) -> str:
