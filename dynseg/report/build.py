@@ -4,7 +4,6 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from dynseg.scoring.tables import (
     signed,
     three_decimals,
 )
-from dynseg.viewer.page import base_style, fragment_script, fragment_style, templates
+from dynseg.viewer.page import base_style, fragment_script, fragment_style, read_resource, templates
 from dynseg.workflow.layout import ResultsTree
 
 # What a figure shows, by the folder that it lies in.
@@ -80,9 +79,9 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
     environment.filters["duration"] = _duration
     facts = segmentation_facts(results)
     page = environment.get_template("report.html").generate(
-        style=Markup(base_style() + _resource("report.css") + fragment_style()),
+        style=Markup(base_style() + read_resource("report", "report.css") + fragment_style()),
         fragment_script=Markup(fragment_script()),
-        script=Markup(_resource("report.js")),
+        script=Markup(read_resource("report", "report.js")),
         results=results,
         tables=_tables(
             ResultsTable(_read_table(results), _read_differences(results), results.datasets, results.methods)
@@ -226,10 +225,6 @@ def _all_versions(facts: list[dict[str, Any]]) -> list[tuple[str, str]]:
     for name, number in versions(_PACKAGES).items():
         found.setdefault(name, {number})
     return [(name, ", ".join(sorted(numbers))) for name, numbers in found.items()]
-
-
-def _resource(name: str) -> str:
-    return files("dynseg.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _signed(difference: float) -> str:

@@ -40,9 +40,9 @@ def hierarchy_page(images: Sequence[HierarchyData], title: str = "Segmentation h
         .get_template("page.html")
         .render(
             title=title if len(images) > 1 else images[0]["title"],
-            style=Markup(base_style() + _resource("page.css") + fragment_style()),
+            style=Markup(base_style() + read_resource("viewer", "page.css") + fragment_style()),
             fragment_script=Markup(fragment_script()),
-            page_script=Markup(_resource("page.js")),
+            page_script=Markup(read_resource("viewer", "page.js")),
             index=[{"title": image["title"], "thumbnail": _thumbnail(image)} for image in images],
             images=images,
         )
@@ -50,9 +50,9 @@ def hierarchy_page(images: Sequence[HierarchyData], title: str = "Segmentation h
 
 
 def templates(room: str) -> jinja2.Environment:
-    """Return the templates of a sub-package; the filter `script_json` is `script_json`."""
+    """Return the templates of a sub-package, with head.html and the filter `script_json` for all of them."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dynseg", room),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("dynseg", each) for each in (room, "viewer")]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -64,7 +64,12 @@ def templates(room: str) -> jinja2.Environment:
 
 def base_style() -> str:
     """Return the style sheet of any page of ours: its colours, light and dark, as variables, and its font."""
-    return _resource("base.css")
+    return read_resource("viewer", "base.css")
+
+
+def read_resource(room: str, name: str) -> str:
+    """Return the text of a file that lies beside a sub-package's modules."""
+    return files("dynseg").joinpath(room, name).read_text(encoding="utf-8")
 
 
 def fragment_script() -> str:
@@ -73,12 +78,12 @@ def fragment_script() -> str:
     It shows `data`, a `HierarchyData`, in `element`, in place of what is there. `settings` may be left out; an object
     that is given for several images keeps the chosen view and opacity from one to the next.
     """
-    return _resource("hierarchy.js")
+    return read_resource("viewer", "hierarchy.js")
 
 
 def fragment_style() -> str:
     """Return the style sheet of `dynsegHierarchy`; it takes the page's colours from the variables of `base_style`."""
-    return _resource("hierarchy.css")
+    return read_resource("viewer", "hierarchy.css")
 
 
 def script_json(value: Any) -> Markup:
@@ -91,7 +96,3 @@ def _thumbnail(image: HierarchyData) -> str:
     with Image.open(io.BytesIO(base64.b64decode(image["picture"]))) as picture:
         picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
         return webp_data(picture, _THUMBNAIL_QUALITY)
-
-
-def _resource(name: str) -> str:
-    return files("dynseg.viewer").joinpath(name).read_text(encoding="utf-8")
