@@ -6,6 +6,7 @@ from .api import segment_many as segment_many
 from .api import segment_regions as segment_regions
 from .errors import UserError as UserError
 from .hierarchy import Hierarchy as Hierarchy
+from .io.hierarchies import read_hierarchy as read_hierarchy
 from .io.images import read_image as read_image
 from .model import Model as Model
 from .model import load_model as load_model

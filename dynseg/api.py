@@ -37,7 +37,13 @@ from dynseg.training.network import initial_network
 from dynseg.training.parameters import LARGEST_SEED, PRESETS, check_label_limits
 from dynseg.training.prediction import label_map
 from dynseg.training.run import train_and_apply, train_network, training_facts
-from dynseg.training.scribbles import check_scribbles, number_scribbles, restore_labels
+from dynseg.training.scribbles import (
+    check_scribbles,
+    number_scribbles,
+    put_back_missing,
+    restore_labels,
+    share_kept,
+)
 from dynseg.training.sizes import Sizes
 from dynseg.training.weighting import SCHEMES, weight_of
 
@@ -100,7 +106,9 @@ def segment(
     -------
     Segmentation
         `labels`, (H, W) in the smallest unsigned type; `history` by iteration; `facts`: `stopped_by`, `iterations_run`,
-        the sizes `trained_height`, `trained_width`, `applied_height`, `applied_width`, and `seconds`.
+        the sizes `trained_height`, `trained_width`, `applied_height`, `applied_width`, `seconds`, and with scribbles
+        `scribbles_kept`, the share of scribbled pixels that training gave their label. If it gave it to none, the
+        pixels of the stroke have it all the same, and a warning is logged.
 
     Raises
     ------
@@ -157,9 +165,11 @@ def segment_with(
         return dataclasses.replace(result, facts={**result.facts, **sizes.facts()})
 
     result = _retry_smaller(work, size, max_size)
-    restored = result.labels if labels is None else restore_labels(result.labels, labels, parameters.channels)
+    if scribbles is not None and labels is not None:
+        restored = restore_labels(result.labels, labels, parameters.channels)
+        result = _with_scribbles(dataclasses.replace(result, labels=restored), np.asarray(scribbles))
     facts = {**result.facts, "seconds": time.perf_counter() - start}
-    return Segmentation(smallest_unsigned(restored), result.history, facts)
+    return Segmentation(smallest_unsigned(result.labels), result.history, facts)
 
 
 def segment_many(
@@ -424,6 +434,21 @@ def user_parameters(scheme: str, mu: float | None, preset: str, **training: Any)
         parameters = dataclasses.replace(parameters, minimum_labels=least)
     check_label_limits(parameters)
     return parameters
+
+
+def _with_scribbles(result: Segmentation, scribbles: NDArray[np.integer]) -> Segmentation:
+    """Return a result that has every scribbled label; a warning names those that training didn't keep."""
+    facts = {**result.facts, "scribbles_kept": share_kept(result.labels, scribbles)}
+    labels, missing = put_back_missing(result.labels, scribbles)
+    if missing.size:
+        names = ", ".join(map(str, missing))
+        _logger.warning(
+            "training kept no pixel of the scribbled label%s %s: the strokes themselves are put back into the label "
+            "map, and longer strokes, a larger --max-size or --method regions may give it an area",
+            "s" * (missing.size > 1),
+            names,
+        )
+    return dataclasses.replace(result, labels=labels, facts=facts)
 
 
 def _check_numbers(seed: int, max_size: int) -> None:

@@ -1,6 +1,7 @@
 """Every block of the documents for users runs, and names what there is."""
 
 import inspect
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from small_ensemble import use_small_ensembles
 
 import dynseg
 from dynseg.cli import main_group
@@ -37,8 +39,11 @@ def test_blocks_run_from_top_to_bottom(document: str, tmp_path: Path, monkeypatc
         monkeypatch.setenv(variable, "1")
     # The documents mean the usual training; here it is enough that everything runs.
     monkeypatch.setitem(PRESETS, "fast", {"components": 2, "channels": 20, "iterations": 12, "scale": 0.25})
+    use_small_ensembles(monkeypatch)
     save_photograph(tmp_path / "photo.jpg", 0)
     save_photograph(tmp_path / "holiday" / "a.png", 1)
+    (tmp_path / "drawn").mkdir()
+    Image.fromarray(np.indices((16, 24))[1].astype(np.uint8) // 12).save(tmp_path / "drawn" / "photo.png")
     names: dict[str, object] = {}
     languages = set()
     for language, text in blocks(document):
@@ -54,7 +59,7 @@ def test_blocks_run_from_top_to_bottom(document: str, tmp_path: Path, monkeypatc
     assert "python" in languages
     if document == "your-own-images.md":
         made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
-        assert {"out/photo.png", "out/a.overlay.png", "labelled/a.png", "poster.png"} <= made
+        assert {"out/photo.png", "five/photo.png", "all/a.overlay.png", "labelled/a.png", "poster.png"} <= made
 
 
 def test_the_reference_has_every_name_with_its_parameters() -> None:
@@ -68,5 +73,4 @@ def test_the_reference_has_every_name_with_its_parameters() -> None:
     for name in set(dynseg.__all__) - functions - {"__version__"}:
         assert f"dynseg.{name}" in text
     for module in re.findall(r"`dynseg\.([a-z_]+(?:\.[a-z_]+)*)`", text):
-        path = Path(dynseg.__file__).parent / module.replace(".", "/")
-        assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() or hasattr(dynseg, module), module
+        assert pkgutil.resolve_name(f"dynseg.{module}"), module

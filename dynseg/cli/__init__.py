@@ -10,7 +10,7 @@ from dynseg.errors import UserError
 
 # Each subcommand is a module of the same name, loaded when it is called or listed.
 COMMANDS = {
-    "For your images": ("segment", "fit", "score"),
+    "For your images": ("segment", "cut", "fit", "score"),
     "The workflow": ("init", "run", "doctor"),
     "Steps of the workflow": (
         "fetch",

@@ -1,5 +1,6 @@
 """Types and options that several commands share."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,31 @@ connectivity_option = click.option(
     show_default=True,
     help="Neighbours through which the pixels of a predicted segment are connected.",
 )
+
+
+def cut_options(command: Command) -> Command:
+    """Add --segments and --scale: where a hierarchy of regions is cut."""
+    command = click.option(
+        "--scale",
+        type=click.FloatRange(0, 1),
+        callback=_number,
+        metavar="T",
+        help="Regions whose boundaries are stronger than T, between 0 (most regions) and 1 (one region).",
+    )(command)
+    return click.option("--segments", type=click.IntRange(1), metavar="K", help="Exactly K regions.")(command)
+
+
+def check_cut(segments: int | None, scale: float | None) -> None:
+    """Raise a UsageError if both are given."""
+    if segments is not None and scale is not None:
+        raise click.UsageError("--segments and --scale both say where to cut: leave one of them out")
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    # No bound refuses it.
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number from 0 to 1", context, parameter)
+    return value
 
 
 def figure_options(command: Command) -> Command:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SEED = click.IntRange(0, LARGEST_SEED)
 _SECONDS_BETWEEN_COUNTS = 0.2
 
-_OPTIONS = (
+_NETWORK_OPTIONS = (
     click.option(
         "--scheme",
         type=click.Choice(list(SCHEMES)),
@@ -55,21 +55,34 @@ _OPTIONS = (
         help="Training stops at this many labels, fewer than --max-labels.  [default: 3, or one less than "
         "--max-labels]",
     ),
+)
+_RUNNING_OPTIONS = (
     click.option(
         "--max-size",
         type=click.IntRange(1),
-        help="Pixels along the longer side beyond which an image is reduced before the network sees it; label maps "
+        help="Pixels along the longer side beyond which an image is reduced before networks see it; label maps "
         "have the image's own size all the same.  [default: 512]",
     ),
-    click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the network's initial weights."),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the networks' initial weights."),
     click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
     click.option("--threads", type=click.IntRange(1), help="Threads of the CPU.  [default: all]"),
 )
 
 
-def training_options(command: Callable[..., None]) -> Callable[..., None]:
+NETWORK_OPTIONS = ("scheme", "mu", "preset", "iterations", "max_labels", "min_labels")
+"""The parameters of a command that `network_options` adds."""
+
+
+def network_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that decide how a network is trained."""
-    for option in reversed(_OPTIONS):
+    for option in reversed(_NETWORK_OPTIONS):
+        command = option(command)
+    return command
+
+
+def running_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for size, seed, device and threads."""
+    for option in reversed(_RUNNING_OPTIONS):
         command = option(command)
     return command
 
@@ -136,6 +149,7 @@ class IterationBar:
 
         self._iterations = iterations
         self._done = 0
+        self._seen = 0
         self._counted = 0.0
         self._bar: tqdm = tqdm(total=trainings * iterations, unit="it", disable=None, leave=False, dynamic_ncols=True)
 
@@ -147,7 +161,9 @@ class IterationBar:
         """Show an iteration: `dynseg.training.loop.OnIteration`."""
         if self._bar.disable:
             return
-        self._bar.update(self._done + min(iteration, self._iterations) - self._bar.n)
+        # Several networks of one image each count from 1.
+        self._seen += 1
+        self._bar.update(self._done + min(self._seen, self._iterations) - self._bar.n)
         # Asking for q′ makes a GPU wait.
         if time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
             self._counted = time.monotonic()
@@ -156,6 +172,7 @@ class IterationBar:
     def finish(self) -> None:
         """Count a training as done, however many iterations it took."""
         self._done += self._iterations
+        self._seen = 0
         self._bar.update(self._done - self._bar.n)
 
     def close(self) -> None:

@@ -9,10 +9,11 @@ import click
 from dynseg.cli._training_options import (
     IterationBar,
     all_threads,
+    network_options,
     parse_reading,
     reading_options,
+    running_options,
     training_changes,
-    training_options,
     warnings_said,
 )
 from dynseg.devices import limited_threads, resolve_device
@@ -24,7 +25,8 @@ PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("references", nargs=-1, required=True, type=PATH, metavar="PHOTO_OR_FOLDER...")
 @click.option("-o", "--output", required=True, type=PATH, help="The model to write, usually named .pt.")
-@training_options
+@network_options
+@running_options
 @reading_options
 def command(
     references: tuple[Path, ...],

@@ -8,20 +8,23 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from dynseg.cli._options import PATH, check_cut, cut_options
 from dynseg.cli._training_options import (
+    NETWORK_OPTIONS,
     IterationBar,
     all_threads,
+    network_options,
     parse_reading,
     reading_options,
+    running_options,
     training_changes,
-    training_options,
     warnings_said,
 )
 from dynseg.devices import limited_threads, resolve_device
 from dynseg.own_images.outputs import FORMATS
 from dynseg.own_images.plan import plan_images
 
-PATH = click.Path(path_type=Path)
+METHODS = ("regions", "network")
 INTERRUPTED = 130
 
 
@@ -34,30 +37,40 @@ INTERRUPTED = 130
     multiple=True,
     type=click.Choice(list(FORMATS)),
     help="What to write, repeatable: png, label map whose pixel values are the labels, with a palette; overlay and "
-    "boundaries, pictures; npy; h5, with history; json, COCO masks of connected regions.  [default: png]",
+    "boundaries, pictures; viewer, a page with a slider from few regions to many; ucm, contour map of the BSDS (.mat "
+    "with ucm2), for dynseg score; npy; h5, with all regions for dynseg cut, or the history of training; json, COCO "
+    "masks of connected regions.  [default: png]",
 )
-@training_options
-@reading_options
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    help="regions: connected regions, few or many; network: the labels of one network, each of which may lie in many "
+    "places.  [default: regions, or network if one of its options is given]",
+)
+@cut_options
 @click.option(
     "--scribbles",
     type=PATH,
     help="A label image of 8 bits a pixel, grey (white, 255: no label) or with a palette (index 255: no label), for "
     "the one image, or a folder of them, NAME.png for NAME.jpg.",
 )
-@click.option("--model", type=PATH, help="Label with this network, from `dynseg fit`, instead of training.")
+@running_options
+@reading_options
 @click.option("--resume", is_flag=True, help="Skip images whose outputs are there, from the same settings.")
+@network_options
+@click.option(
+    "--model", type=PATH, help="Label with this network, from `dynseg fit`, instead of training one on each image."
+)
 @click.pass_context
 def command(
     context: click.Context,
     sources: tuple[Path, ...],
     output: Path,
     formats: tuple[str, ...],
-    scheme: str,
-    mu: float | None,
-    preset: str,
-    iterations: int | None,
-    max_labels: int | None,
-    min_labels: int | None,
+    method: str | None,
+    segments: int | None,
+    scale: float | None,
+    scribbles: Path | None,
     max_size: int | None,
     seed: int,
     device: str,
@@ -65,22 +78,40 @@ def command(
     channels: str | None,
     value_range: str,
     plane: str | None,
-    scribbles: Path | None,
-    model: Path | None,
     resume: bool,
+    scheme: str,
+    mu: float | None,
+    preset: str,
+    iterations: int | None,
+    max_labels: int | None,
+    min_labels: int | None,
+    model: Path | None,
 ) -> None:
     """Segment images, with no labels and no training set.
 
-    A small network is trained on each image alone. It begins with up to 100 labels, which merge while two aims are
-    weighed against each other: pixels that look alike get one label (similarity), and so do neighbours (continuity).
+    An image becomes regions: several small networks are trained on it alone, boundaries lie where their labels or the
+    colours change, and regions merge over the weakest boundaries first. --segments and --scale say how far; without
+    them the threshold is one that suits most photographs.
 
     \b
     Examples:
       dynseg segment photo.jpg -o out
+      dynseg segment photo.jpg -o out --segments 20       exactly 20 regions
+      dynseg segment photo.jpg -o out --scale 0.3         more regions the lower it is
+      dynseg segment photo.jpg -o out --format viewer     a page with a slider
       dynseg segment holiday/ -o out --format png --format overlay
+      dynseg segment photo.jpg -o out --format h5 && dynseg cut out/photo.h5 -o cuts --segments 5
+      dynseg segment photo.jpg -o out --scribbles marks.png
+
+    --method network gives the labels of one network as the paper has them. It begins with up to 100 labels, which
+    merge while two aims are weighed against each other: pixels that look alike get one label (similarity), and so do
+    neighbours (continuity).
+
+    \b
+    Examples:
+      dynseg segment photo.jpg -o out --method network
       dynseg segment photo.jpg -o out --mu 5              fewer segments
       dynseg segment photo.jpg -o out --mu 50             more segments
-      dynseg segment photo.jpg -o out --scribbles marks.png
       dynseg fit typical.jpg -o model.pt && dynseg segment folder/ -o out --model model.pt
 
     \b
@@ -102,24 +133,38 @@ def command(
     """
     threads = threads or all_threads()
     reading = parse_reading(channels, value_range, plane)
+    by_network = _is_by_network(context, method)
+    if by_network:
+        _refuse_regions(context, formats)
+    check_cut(segments, scale)
     if model is not None:
         _refuse_beside_model(context)
+    if scribbles is not None and (segments is not None or scale is not None):
+        raise click.UsageError(
+            f"--scribbles say where to cut, and so does {'--scale' if segments is None else '--segments'}: leave one "
+            "of them out"
+        )
     with warnings_said(_say):
         plan = plan_images(sources, output, formats or ("png",), scribbles)
     _complain(plan.problems)
     if not plan.images:
         sys.exit(1)
     from dynseg.api import DEFAULT_MAX_SIZE, user_parameters
-    from dynseg.own_images.run import Batch, ByModel, ByTraining
+    from dynseg.methods.regions import RegionsParameters
+    from dynseg.own_images.labelling import ByModel, ByRegions, ByTraining, Labelling
+    from dynseg.own_images.run import Batch
 
     device = resolve_device(device)
-    labelling: ByModel | ByTraining
+    labelling: Labelling
     if model is not None:
         labelling = ByModel.from_file(model, device, max_size)
-    else:
+    elif by_network:
         changes = training_changes(iterations, max_labels, min_labels)
         parameters = user_parameters(scheme, mu, preset, **changes)
         labelling = ByTraining(parameters, seed, device, max_size or DEFAULT_MAX_SIZE)
+    else:
+        regions = RegionsParameters(segments=segments, threshold=scale)
+        labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
     batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
@@ -134,13 +179,38 @@ def command(
     sys.exit(1 if failures or plan.problems else 0)
 
 
+def _is_by_network(context: click.Context, method: str | None) -> bool:
+    """Tell whether the network's labels are wanted: asked for, or because one of its options is given."""
+    given = _given(context, *NETWORK_OPTIONS, "model")
+    if given and method == "regions":
+        raise click.UsageError(f"{given[0]} is an option of --method network: leave out one of the two")
+    return bool(given) or method == "network"
+
+
+def _refuse_regions(context: click.Context, formats: tuple[str, ...]) -> None:
+    """Raise a UsageError if something is wanted that only regions have."""
+    wanted = _given(context, "segments", "scale")
+    wanted += [f"--format {name}" for name in formats if FORMATS[name].needs_hierarchy]
+    if wanted:
+        others = ["--method network"] if _given(context, "method") else _given(context, *NETWORK_OPTIONS, "model")
+        raise click.UsageError(f"{wanted[0]} is of --method regions: leave out either it or {others[0]}")
+
+
 def _refuse_beside_model(context: click.Context) -> None:
-    allowed = {"sources", "output", "formats", "model", "max_size", "device", "threads", "resume"}
+    allowed = {"sources", "output", "formats", "method", "model", "max_size", "device", "threads", "resume"}
     allowed |= {"channels", "value_range", "plane"}
-    for parameter in context.command.params:
-        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-        if given and parameter.name not in allowed:
-            raise click.UsageError(f"{parameter.opts[0]} does nothing beside --model, which is trained: leave it out")
+    given = _given(context, *(each.name or "" for each in context.command.params if each.name not in allowed))
+    if given:
+        raise click.UsageError(f"{given[0]} does nothing beside --model, which is trained: leave it out")
+
+
+def _given(context: click.Context, *names: str) -> list[str]:
+    """Return those of some options that are given, as they are written."""
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
 
 
 def _complain(problems: list[str]) -> None:

@@ -1,10 +1,13 @@
 """Ultrametric contour maps (Arbeláez et al. 2011), cut into regions as the BSDS benchmark does."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
+
+from dynseg.io.files import written_aside
 
 # The 99 thresholds of the BSDS benchmark.
 CONTOUR_THRESHOLDS = np.arange(1, 100) / 100
@@ -53,6 +56,25 @@ def cut_at_thresholds(
             size = int(np.count_nonzero(inside))
             regions = _regions(inside)
         yield regions
+
+
+def write_contour_map(path: str | Path, contour_map: NDArray[np.floating]) -> None:
+    """Write an ultrametric contour map as the BSDS has them: a MATLAB 5 file with `ucm2`, double, compressed.
+
+    Parameters
+    ----------
+    path : path
+    contour_map : ndarray, (2 H + 1, 2 W + 1), floating
+
+    Raises
+    ------
+    UserError
+        If the file can't be written.
+    """
+    from scipy.io import savemat
+
+    with written_aside(path) as aside, aside.open("wb") as file:
+        savemat(file, {"ucm2": contour_map.astype(np.float64)}, do_compression=True)
 
 
 def _regions(inside: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:

@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dynseg.figures.palette import assign_colours, distinct_colours, draw_boundaries
+from dynseg.hierarchy import Hierarchy
+from dynseg.io.contour_maps import write_contour_map
 from dynseg.io.files import written_aside
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
+from dynseg.metrics.components import connected_components
 from dynseg.own_images.coco import coco_annotations
 from dynseg.result import Segmentation
+from dynseg.viewer.data import hierarchy_data
+from dynseg.viewer.page import hierarchy_page
 
 # The record of what made a folder of outputs; see `dynseg.own_images.record`.
 RECORD = "dynseg-run.json"
@@ -31,7 +36,8 @@ class Labelled:
 
     Attributes
     ----------
-    image : ndarray, (H, W, 3), uint8
+    image : ndarray, (H, W, 3), uint8, or None
+        None where it isn't at hand: formats that show it can't be written then.
     segmentation : Segmentation
     name : str
         The image's path below the folder that was named, with "/" between folders.
@@ -39,18 +45,35 @@ class Labelled:
         What made the label map; see `dynseg.provenance.describe_run`.
     shared_labels : bool
         Whether labels mean the same in several images: each then has one colour in all of them.
+    image_id : str
+        What label map files call the image; by default made from its name.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[np.uint8] | None
     segmentation: Segmentation
     name: str
     provenance: Mapping[str, Any]
     shared_labels: bool = False
+    image_id: str = ""
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
         """A colour for every label; see `label_colours`."""
         return label_colours(self.segmentation.labels, self.shared_labels)
+
+    @property
+    def shown(self) -> NDArray[np.uint8]:
+        """The image, for formats that show it."""
+        if self.image is None:
+            raise ValueError(f"the image {self.name} isn't at hand")
+        return self.image
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """The result's hierarchy, for formats that hold it."""
+        if self.segmentation.hierarchy is None:
+            raise ValueError(f"{self.name} has no hierarchy")
+        return self.segmentation.hierarchy
 
 
 def write_outputs(paths: Mapping[str, Path], labelled: Labelled) -> None:
@@ -118,14 +141,14 @@ def _write_png(path: Path, labelled: Labelled) -> None:
 def _write_overlay(path: Path, labelled: Labelled) -> None:
     painted = labelled.colours[labelled.segmentation.labels]
     with written_aside(path) as aside:
-        Image.blend(Image.fromarray(labelled.image), Image.fromarray(painted), 0.5).save(aside)
+        Image.blend(Image.fromarray(labelled.shown), Image.fromarray(painted), 0.5).save(aside)
 
 
 def _write_boundaries(path: Path, labelled: Labelled) -> None:
     labels = labelled.segmentation.labels
     width = max(1, round(max(labels.shape) / _PIXELS_PER_LINE_WIDTH))
     with written_aside(path) as aside:
-        Image.fromarray(draw_boundaries(labelled.image, labels, width)).save(aside)
+        Image.fromarray(draw_boundaries(labelled.shown, labels, width)).save(aside)
 
 
 def _write_npy(path: Path, labelled: Labelled) -> None:
@@ -134,7 +157,8 @@ def _write_npy(path: Path, labelled: Labelled) -> None:
 
 
 def _write_hdf5(path: Path, labelled: Labelled) -> None:
-    write_label_maps(path, [(image_id(labelled.name), labelled.segmentation)], labelled.provenance)
+    name = labelled.image_id or image_id(labelled.name)
+    write_label_maps(path, [(name, labelled.segmentation)], labelled.provenance)
 
 
 def _write_coco(path: Path, labelled: Labelled) -> None:
@@ -143,17 +167,40 @@ def _write_coco(path: Path, labelled: Labelled) -> None:
         aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
+def _write_contour_map(path: Path, labelled: Labelled) -> None:
+    write_contour_map(path, labelled.hierarchy.ucm())
+
+
+def _write_viewer(path: Path, labelled: Labelled) -> None:
+    hierarchy = labelled.hierarchy
+    data = hierarchy_data(
+        labelled.shown,
+        hierarchy.leaves,
+        hierarchy.parents,
+        np.concatenate([np.zeros(hierarchy.leaf_count), hierarchy.altitudes]),
+        # Names of files may be no valid text.
+        labelled.name.encode(errors="replace").decode(),
+        suggested=min(int(connected_components(labelled.segmentation.labels).max()), hierarchy.leaf_count),
+    )
+    with written_aside(path) as aside:
+        aside.write_text(hierarchy_page([data]), encoding="utf-8")
+
+
 class Format(NamedTuple):
-    """How a format's files end, and the function that writes one."""
+    """How a format's files end, the function that writes one, and what it can't be written without."""
 
     suffix: str
     write: Callable[[Path, Labelled], None]
+    shows_image: bool = False
+    needs_hierarchy: bool = False
 
 
 FORMATS = {
     "png": Format(".png", _write_png),
-    "overlay": Format(".overlay.png", _write_overlay),
-    "boundaries": Format(".boundaries.png", _write_boundaries),
+    "overlay": Format(".overlay.png", _write_overlay, shows_image=True),
+    "boundaries": Format(".boundaries.png", _write_boundaries, shows_image=True),
+    "viewer": Format(".viewer.html", _write_viewer, shows_image=True, needs_hierarchy=True),
+    "ucm": Format(".mat", _write_contour_map, needs_hierarchy=True),
     "npy": Format(".npy", _write_npy),
     "h5": Format(".h5", _write_hdf5),
     "json": Format(".json", _write_coco),

@@ -30,7 +30,7 @@ def start_record(
         The folder of outputs.
     images : iterable of PlannedImage
     settings : mapping
-        The settings that decide a label map; values that JSON has types for.
+        The settings that decide a label map, the most telling first; values that JSON has types for.
     about : mapping
         Everything else that belongs to the record.
     resume : bool
@@ -118,7 +118,8 @@ def is_done(image: PlannedImage, since: float, scribbles: Path | None = None) ->
 
 def _first_difference(earlier: Any, settings: Any, name: str = "settings") -> str:
     if isinstance(earlier, dict) and isinstance(settings, dict):
-        names = sorted({*earlier, *settings})
+        # In the order of the settings, so that another method is named before what follows from it.
+        names = [*settings, *sorted(earlier.keys() - settings.keys())]
         differences = (_first_difference(earlier.get(key), settings.get(key), key) for key in names)
         return next(filter(None, differences), "")
     return "" if earlier == settings else f"{name} {earlier}, not {settings}"

@@ -2,27 +2,19 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dynseg.api import DEFAULT_MAX_SIZE, apply_model, segment_with
-from dynseg.code_version import label_map_code
 from dynseg.errors import UserError
-from dynseg.io.files import sha256
 from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
-from dynseg.methods import find_method
-from dynseg.methods.cnn import CnnParameters
-from dynseg.metrics import connected_components
-from dynseg.model import Model, load_model
+from dynseg.own_images.cutting import counted
+from dynseg.own_images.labelling import Labelling
 from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
 from dynseg.own_images.record import is_done, note_readings, start_record
-from dynseg.provenance import describe_run
+from dynseg.own_images.scribbled import doubts, understood
 from dynseg.result import Segmentation
+from dynseg.training.scribbles import share_kept
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,113 +38,6 @@ class Progress(Protocol):
         """Print a line, on standard error if `err`."""
 
 
-@dataclass(frozen=True)
-class ByTraining:
-    """Label maps from a network that is trained on each image alone.
-
-    Attributes
-    ----------
-    parameters : CnnParameters
-    seed : int
-    device : {"cpu", "cuda"}
-    max_size : int
-        See `dynseg.segment`.
-    """
-
-    parameters: CnnParameters
-    seed: int
-    device: str
-    max_size: int = DEFAULT_MAX_SIZE
-
-    shares_labels = False
-
-    @property
-    def iterations(self) -> int:
-        """The largest number of iterations of one image."""
-        return self.parameters.iterations
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What decides the label maps beside the parameters and the size."""
-        return {"seed": self.seed}
-
-    def describe(self, threads: int) -> dict[str, Any]:
-        """Return what made the label maps, for their files."""
-        return describe_run("cnn", dataclasses.asdict(self.parameters), self.seed, self.device, threads)
-
-    def label(
-        self, pixels: NDArray[np.uint8] | NDArray[np.float32], scribbles: NDArray[np.integer] | None, progress: Progress
-    ) -> Segmentation:
-        """Return the result of one image."""
-        return segment_with(
-            self.parameters,
-            pixels,
-            seed=self.seed,
-            device=self.device,
-            max_size=self.max_size,
-            scribbles=scribbles,
-            on_iteration=progress,
-        )
-
-
-@dataclass(frozen=True)
-class ByModel:
-    """Label maps from a network that was trained on reference images.
-
-    Attributes
-    ----------
-    model : Model
-    sha256 : str
-        Hash of the model's file.
-    device : {"cpu", "cuda"}
-    max_size : int
-        See `dynseg.segment`.
-    """
-
-    model: Model
-    sha256: str
-    device: str
-    max_size: int
-
-    iterations = 1
-    shares_labels = True
-
-    @classmethod
-    def from_file(cls, path: Path, device: str, max_size: int | None = None) -> "ByModel":
-        """Read a model; its own size counts if none is given.
-
-        Raises
-        ------
-        UserError
-            If it can't be read.
-        """
-        model = load_model(path)
-        return cls(model, sha256(path), device, max_size or model.max_size)
-
-    @property
-    def parameters(self) -> CnnParameters:
-        """The parameters that the model was trained with."""
-        return self.model.parameters
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What decides the label maps beside the parameters and the size."""
-        return {"model_sha256": self.sha256}
-
-    def describe(self, threads: int) -> dict[str, Any]:
-        """Return what made the label maps, for their files."""
-        about = describe_run("cnn", dataclasses.asdict(self.parameters), 0, self.device, threads)
-        # The seed was that of `dynseg fit`.
-        del about["seed"]
-        return about | self.settings
-
-    def label(
-        self, pixels: NDArray[np.uint8] | NDArray[np.float32], scribbles: NDArray[np.integer] | None, progress: Progress
-    ) -> Segmentation:
-        """Return the result of one image; scribbles and progress are of training alone."""
-        return apply_model(self.model, pixels, device=self.device, max_size=self.max_size)
-
-
 class Batch:
     """Images to be segmented the same way, into one folder of outputs.
 
@@ -163,7 +48,7 @@ class Batch:
     images : sequence of PlannedImage
     output : path
         The folder of outputs.
-    labelling : ByTraining or ByModel
+    labelling : Labelling
     threads : int
         Threads of the CPU, for the record.
     scribbles : path, optional
@@ -190,7 +75,7 @@ class Batch:
         self,
         images: Sequence[PlannedImage],
         output: Path,
-        labelling: ByTraining | ByModel,
+        labelling: Labelling,
         threads: int,
         scribbles: Path | None = None,
         resume: bool = False,
@@ -200,9 +85,6 @@ class Batch:
         self._about = labelling.describe(threads)
         self._scribbles: Mapping[Path, Path] = find_scribbles(scribbles, images) if scribbles else {}
         settings = {
-            "parameters": dataclasses.asdict(labelling.parameters),
-            "max_size": labelling.max_size,
-            "code_version": label_map_code(find_method("cnn")),
             **labelling.settings,
             **({"scribbles": str(scribbles)} if scribbles else {}),
             **reading.settings,
@@ -237,29 +119,34 @@ class Batch:
         """Segment an image, write its outputs, and return the line that tells of it."""
         picture = self._reading.read(image.source)
         file = self._scribbles.get(image.source)
-        result = self._labelling.label(picture.pixels, None if file is None else read_scribbles(file), progress)
+        scribbles = None if file is None else read_scribbles(file)
+        if scribbles is not None and (doubt := doubts(scribbles)):
+            progress.say(f"dynseg: {file}: {doubt}", err=True)
+        result = self._labelling.label(picture.pixels, scribbles, progress)
+        notes = [picture.note] if picture.note else []
         if picture.note:
             self._notes[str(image.relative)] = picture.note
             result = dataclasses.replace(result, facts={**result.facts, "read_as": picture.note})
+        if scribbles is not None:
+            kept = result.facts.get("scribbles_kept", share_kept(result.labels, scribbles))
+            notes.append(understood(scribbles, float(kept)))
         name = (image.relative.parent / image.source.name).as_posix()
         write_outputs(
             image.outputs,
             Labelled(shown_as_rgb(picture.pixels), result, name, self._about, self._labelling.shares_labels),
         )
-        return _summary(image, result, picture.note)
+        return _summary(image, result, notes)
 
 
-def _summary(image: PlannedImage, result: Segmentation, note: str) -> str:
+def _summary(image: PlannedImage, result: Segmentation, notes: Sequence[str]) -> str:
     facts, (height, width) = result.facts, result.labels.shape
-    regions = int(connected_components(result.labels).max())
     sizes = []
     if "trained_width" in facts:
         sizes.append(f"trained at {facts['trained_width']} × {facts['trained_height']}")
-    if (facts["applied_height"], facts["applied_width"]) != (height, width):
+    if (facts.get("applied_height", height), facts.get("applied_width", width)) != (height, width):
         sizes.append(f"applied at {facts['applied_width']} × {facts['applied_height']}")
-    sizes += [note] if note else []
     outputs = ", ".join(str(path) for path in image.outputs.values())
     return (
-        f"{image.source}: {len(np.unique(result.labels))} labels in {regions} regions, {facts['seconds']:.1f} s, "
-        f"{width} × {height}{''.join(f', {size}' for size in sizes)} -> {outputs}"
+        f"{image.source}: {counted(result)}, {facts['seconds']:.1f} s, {width} × {height}"
+        f"{''.join(f', {note}' for note in (*sizes, *notes))} -> {outputs}"
     )

@@ -79,6 +79,46 @@ def restore_labels(label_map: NDArray[np.integer], labels: NDArray[np.integer], 
     return np.concatenate([labels, free[: channels - len(labels)]]).astype(np.int64)[label_map]
 
 
+def share_kept(label_map: NDArray[np.integer], scribbles: NDArray[np.integer]) -> float:
+    """Return the share of the scribbled pixels that have the scribble's label, from 0 to 1; 1 if there are none.
+
+    Parameters
+    ----------
+    label_map : ndarray, (H, W), integer
+    scribbles : ndarray, (H, W), integer
+        Labels; 255 where there is none.
+    """
+    is_scribbled = scribbles != UNLABELLED
+    return float(np.mean(label_map[is_scribbled] == scribbles[is_scribbled])) if is_scribbled.any() else 1.0
+
+
+def put_back_missing(
+    label_map: NDArray[np.integer], scribbles: NDArray[np.integer]
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Give the pixels of strokes whose label no pixel of a label map has their label.
+
+    Parameters
+    ----------
+    label_map : ndarray, (H, W), integer
+        From `restore_labels`.
+    scribbles : ndarray, (H, W), integer
+        Labels; 255 where there is none.
+
+    Returns
+    -------
+    label_map : ndarray, (H, W), integer
+        With every scribbled label. One whose last pixels lay under strokes of others is put back, too.
+    missing : ndarray, (count,), integer
+        The labels that were missing, sorted.
+    """
+    wanted = np.setdiff1d(scribbles, [UNLABELLED])
+    first = missing = np.setdiff1d(wanted, label_map)
+    while missing.size:
+        label_map = np.where(np.isin(scribbles, missing), scribbles, label_map)
+        missing = np.setdiff1d(wanted, label_map)
+    return label_map, first
+
+
 def reduce_scribbles(scribbles: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
     """Return scribbles at another size: each pixel has the most frequent label among the pixels that it covers.
 
