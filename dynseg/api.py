@@ -115,6 +115,15 @@ def segment(
     UserError
         If an argument isn't usable, or too little CPU memory is free. If a GPU runs out, or the estimate was too low,
         the image is tried again at a smaller size and a warning is logged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((24, 32, 3), np.uint8)
+    >>> image[:, 16:] = 200
+    >>> result = segment(image, "fsf", mu=15, iterations=5, device="cpu")
+    >>> result.labels.shape, result.facts["iterations_run"]
+    ((24, 32), 5)
     """
     parameters = user_parameters(scheme, mu, preset, **training)
     return segment_with(
@@ -197,6 +206,14 @@ def segment_many(
     ------
     UserError
         See `segment`; an error of one image names its place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((24, 32, 3), np.uint8)
+    >>> image[:, 16:] = 200
+    >>> [result.labels.shape for result in segment_many([image, image[:8]], iterations=3, device="cpu")]
+    [(24, 32), (8, 32)]
     """
     parameters = user_parameters(scheme, mu, preset, **training)
     _check_numbers(seed, max_size)
@@ -349,6 +366,15 @@ def fit(
     ------
     UserError
         See `segment`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((24, 32, 3), np.uint8)
+    >>> image[:, 16:] = 200
+    >>> model = fit([image, image[:, ::-1]], iterations=3, device="cpu")
+    >>> model.bands, model.facts["iterations_run"]
+    (3, 3)
     """
     parameters = user_parameters(scheme, mu, preset, **training)
     _check_numbers(seed, max_size)
@@ -393,6 +419,15 @@ def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: i
     -------
     Segmentation
         `labels`, (H, W) in the smallest unsigned type: the network's channels. No history.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((24, 32, 3), np.uint8)
+    >>> image[:, 16:] = 200
+    >>> model = fit([image], iterations=3, device="cpu")
+    >>> apply_model(model, image[:10, :20], device="cpu").labels.shape
+    (10, 20)
     """
     max_size = model.max_size if max_size is None else max_size
     _check_numbers(0, max_size)
@@ -498,7 +533,7 @@ def _reference(image: Image, max_size: int, scale: float) -> Pixels:
 
 
 def _common_bands(references: Sequence[Pixels]) -> int:
-    bands = {pixels.shape[2] for pixels in references}
+    bands: set[int] = {pixels.shape[2] for pixels in references}
     if len(bands) > 1:
         raise UserError(
             f"the reference images have {' and '.join(map(str, sorted(bands)))} bands: give images with the same bands"

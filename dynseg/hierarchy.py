@@ -21,6 +21,14 @@ class Hierarchy:
         The nodes that each merge joins, in the order of merging; they are neighbours.
     altitudes : ndarray, (L - 1,), float32 or float64
         The threshold from which on each merge is done, in [0, 1], not decreasing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> leaves = np.array([[0, 1, 2]], np.int32)
+    >>> hierarchy = Hierarchy(leaves, np.array([[1, 2], [0, 3]], np.int32), np.array([0.25, 0.5]))
+    >>> hierarchy.leaf_count, hierarchy.parents.tolist()
+    (3, [4, 3, 3, 4, 4])
     """
 
     leaves: NDArray[np.int32]
@@ -51,6 +59,14 @@ class Hierarchy:
         -------
         ndarray, (H, W), int32
             4-connected regions, numbered from 0 in the order of their first pixels.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> leaves = np.array([[0, 1, 2]], np.int32)
+        >>> hierarchy = Hierarchy(leaves, np.array([[1, 2], [0, 3]], np.int32), np.array([0.25, 0.5]))
+        >>> hierarchy.cut_at(0.3).tolist()
+        [[0, 1, 1]]
         """
         return self._after(self.merges_at(threshold))
 
@@ -73,23 +89,57 @@ class Hierarchy:
         ------
         ValueError
             If `regions` is below 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> leaves = np.array([[0, 1, 2]], np.int32)
+        >>> hierarchy = Hierarchy(leaves, np.array([[1, 2], [0, 3]], np.int32), np.array([0.25, 0.5]))
+        >>> hierarchy.cut_into(2).tolist()
+        [[0, 1, 1]]
         """
         if regions < 1:
             raise ValueError(f"an image has at least 1 region, not {regions}")
         return self._after(max(0, self.leaf_count - regions))
 
     def merges_at(self, threshold: float) -> int:
-        """Return how many merges are done at a threshold."""
+        """Return how many merges are done at a threshold.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> leaves = np.array([[0, 1, 2]], np.int32)
+        >>> hierarchy = Hierarchy(leaves, np.array([[1, 2], [0, 3]], np.int32), np.array([0.25, 0.5]))
+        >>> hierarchy.merges_at(0.3)
+        1
+        """
         return int(np.searchsorted(self.altitudes, np.float64(threshold), side="right"))
 
     def joined_at(self, threshold: float) -> NDArray[np.int64]:
-        """Return the region that each leaf belongs to at a threshold, (L,) int64, in any non-negative numbers."""
+        """Return the region that each leaf belongs to at a threshold, (L,) int64, in any non-negative numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> leaves = np.array([[0, 1, 2]], np.int32)
+        >>> hierarchy = Hierarchy(leaves, np.array([[1, 2], [0, 3]], np.int32), np.array([0.25, 0.5]))
+        >>> hierarchy.joined_at(0.3).tolist()
+        [0, 3, 3]
+        """
         return self._joined_after(self.merges_at(threshold))
 
     def threshold_of(self, regions: int) -> float:
         """Return the lowest threshold at which no more than so many regions are left.
 
         Where several merges have one altitude there may be fewer.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> leaves = np.array([[0, 1, 2]], np.int32)
+        >>> hierarchy = Hierarchy(leaves, np.array([[1, 2], [0, 3]], np.int32), np.array([0.25, 0.5]))
+        >>> hierarchy.threshold_of(2)
+        0.25
         """
         merges = self.leaf_count - regions
         return float(self.altitudes[merges - 1]) if merges > 0 else 0.0
@@ -105,6 +155,14 @@ class Hierarchy:
         ndarray, (2 H + 1, 2 W + 1), as `altitudes`
             The altitude at which the regions on the two sides merge, on the elements between pixels; the largest of
             those that meet there, on corners; 0 on pixels. The frame repeats what lies inside it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> leaves = np.array([[0, 1, 2]], np.int32)
+        >>> hierarchy = Hierarchy(leaves, np.array([[1, 2], [0, 3]], np.int32), np.array([0.25, 0.5]))
+        >>> hierarchy.ucm()[1].tolist()
+        [0.0, 0.0, 0.5, 0.0, 0.25, 0.0, 0.0]
         """
         height, width = self.leaves.shape
         contours = np.zeros((2 * height + 1, 2 * width + 1), self.altitudes.dtype)
@@ -143,7 +201,14 @@ class Hierarchy:
 
 
 def number_regions(labels: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Number labels from 0 in the order of their first pixels."""
+    """Number labels from 0 in the order of their first pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> number_regions(np.array([[7, 7, 3, 7]])).tolist()
+    [[0, 0, 1, 0]]
+    """
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     ranks = np.empty(first.size, np.int32)
     ranks[np.argsort(first)] = np.arange(first.size, dtype=np.int32)

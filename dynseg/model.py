@@ -33,13 +33,20 @@ class Model:
         Facts of its training: `stopped_by`, `iterations_run`.
     history : dict of str to ndarray, (iterations,)
         History of its training; empty for a model from a file.
+
+    Examples
+    --------
+    >>> import dynseg, numpy as np
+    >>> model = dynseg.fit([np.eye(16)], iterations=2, device="cpu")
+    >>> model.bands, model.max_size, model.history["label_count"].shape
+    (1, 16, (2,))
     """
 
     network: SegmentationNetwork
     parameters: CnnParameters
     max_size: int
     facts: dict[str, str | int | float]
-    history: dict[str, NDArray]
+    history: dict[str, NDArray[Any]]
 
     @property
     def bands(self) -> int:
@@ -54,6 +61,17 @@ def save_model(model: Model, path: str | Path) -> None:
     ------
     UserError
         If the file can't be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import dynseg, numpy as np
+    >>> model = dynseg.fit([np.eye(16)], iterations=2, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/model.pt")
+    ...     again = load_model(f"{folder}/model.pt")
+    >>> again.parameters == model.parameters, again.facts == model.facts
+    (True, True)
     """
     content = {
         "kind": _KIND,
@@ -75,6 +93,17 @@ def load_model(path: str | Path) -> Model:
     ------
     UserError
         If the file can't be read or holds something else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import dynseg, numpy as np
+    >>> model = dynseg.fit([np.eye(16)], iterations=2, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/model.pt")
+    ...     again = load_model(f"{folder}/model.pt")
+    >>> again.parameters == model.parameters, again.facts == model.facts
+    (True, True)
     """
     if not Path(path).is_file():
         raise UserError(f"{path} doesn't exist: give a model that `dynseg fit` made")

@@ -1,6 +1,7 @@
 """What a method is given beside the image, and what it returns."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,10 +63,16 @@ class Segmentation:
         All segmentations that a hierarchical method gives, of which `labels` need not be one.
     series : LabelMapSeries, optional
         What the method gives at other values of its scale parameter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Segmentation(np.zeros((2, 3), np.uint8)).labels.shape
+    (2, 3)
     """
 
     labels: NDArray[np.integer]
-    history: dict[str, NDArray] = field(default_factory=dict)
+    history: dict[str, NDArray[Any]] = field(default_factory=dict)
     facts: dict[str, str | int | float] = field(default_factory=dict)
     hierarchy: Hierarchy | None = None
     series: LabelMapSeries | None = None

@@ -16,7 +16,12 @@ def hierarchies(draw: strategies.DrawFn, max_side: int = 7) -> Hierarchy:
     """Neighbouring leaves, merged in a random order."""
     shape = draw(strategies.tuples(strategies.integers(1, max_side), strategies.integers(1, max_side)))
     random = np.random.default_rng(draw(strategies.integers(0, 1 << 32)))
-    leaves = connected_components(random.integers(0, 4, shape)).astype(np.int32) - 1
+    return hierarchy_over(random, random.integers(0, 4, shape))
+
+
+def hierarchy_over(random: np.random.Generator, labels: NDArray[np.integer]) -> Hierarchy:
+    """Return a hierarchy whose leaves are the connected regions of a label map."""
+    leaves = connected_components(labels).astype(np.int32) - 1
     children = _merges(random, leaves)
     altitudes = np.sort(random.integers(0, STRENGTHS + 1, len(children))) / STRENGTHS
     return Hierarchy(leaves, children, altitudes)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from ground_truth_files import write_ground_truth
 from PIL import Image
+from random_hierarchies import hierarchy_over
 from scipy.ndimage import gaussian_filter
 
 from dynseg.io.label_maps import write_label_maps
@@ -60,8 +61,19 @@ def write_dataset(folder: Path, ids: Sequence[str], shape: tuple[int, int] = (48
     write_ground_truth(folder / "ground_truth.h5", annotations if annotators else [], {"dataset": folder.name})
 
 
-def write_run(results: Path, dataset: str, method: str, quality: float, seed: int = 0, iterations: int = 40) -> None:
-    """Label maps, a file an image, and a score table of one method; a better one has smoother maps."""
+def write_run(
+    results: Path,
+    dataset: str,
+    method: str,
+    quality: float,
+    seed: int = 0,
+    iterations: int = 40,
+    hierarchical: bool = False,
+) -> None:
+    """Label maps, a file an image, and a score table of one method; a better one has smoother maps.
+
+    A hierarchical method has the hierarchy of its label map's regions, too.
+    """
     folder = results / "datasets" / dataset
     ids = (folder / "images.txt").read_text(encoding="utf-8").split()
     random = np.random.default_rng([seed, *method.encode()])
@@ -78,7 +90,9 @@ def write_run(results: Path, dataset: str, method: str, quality: float, seed: in
             "similarity_loss": 4 * np.exp(-np.arange(iterations) / 20),
             "continuity_loss": 1 / (1 + np.arange(iterations)),
         }
-        segmentations.append((image_id, Segmentation(labels, history if iterations else {}, {"stopped_by": "limit"})))
+        hierarchy = hierarchy_over(random, labels) if hierarchical else None
+        kept = history if iterations else {}
+        segmentations.append((image_id, Segmentation(labels, kept, {"stopped_by": "limit"}, hierarchy)))
     directory = results / "label_maps" / dataset / method / f"seed{seed}"
     provenance = {"method": method, "parameters": {"weight": 15}, "seed": seed, "versions": {"dynseg": "0.1.0"}}
     for image_id, segmentation in segmentations:

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -151,7 +151,9 @@ class IterationBar:
         self._done = 0
         self._seen = 0
         self._counted = 0.0
-        self._bar: tqdm = tqdm(total=trainings * iterations, unit="it", disable=None, leave=False, dynamic_ncols=True)
+        self._bar: tqdm[NoReturn] = tqdm(
+            total=trainings * iterations, unit="it", disable=None, leave=False, dynamic_ncols=True
+        )
 
     def start(self, name: str) -> None:
         """Say whose training is next."""

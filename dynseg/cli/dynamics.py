@@ -1,6 +1,7 @@
 """`dynseg dynamics`: what happens during training on one image."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -41,7 +42,7 @@ def command(
         histories[label] = read_history(locate_image(paths, image_id), image_id)
         if not histories[label]:
             raise UserError(f"--run {run}: {label} isn't trained iteratively: leave it out of the dynamics")
-    maps: dict[str, list] = {}
+    maps: dict[str, list[Any]] = {}
     for text in label_maps:
         name, paths = split_label(text)
         label, _, iteration = name.rpartition(":")

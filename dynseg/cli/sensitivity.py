@@ -1,6 +1,7 @@
 """`dynseg sensitivity`: mIOU against μ for each weighting scheme."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ def command(scores: tuple[str, ...], output_png: Path | None, output_pdf: Path |
     from dynseg.figures.style import save_figure
     from dynseg.scoring.scores import read_scores
 
-    runs: dict[tuple[str, float], list] = {}
+    runs: dict[tuple[str, float], list[Any]] = {}
     for text in scores:
         name, _, file = text.partition("=")
         scheme, _, mu = name.rpartition(":")

@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from numpy.typing import NDArray
 from pydantic import Field
@@ -106,7 +106,7 @@ def _unscored(void: str) -> tuple[int, ...]:
         ) from error
 
 
-def _has_usual_void(files: list[tuple[str, bytes]], maps: list[NDArray]) -> bool:
+def _has_usual_void(files: list[tuple[str, bytes]], maps: list[NDArray[Any]]) -> bool:
     is_palette = any(content.startswith(_PNG) and content[_COLOUR_TYPE] == _PALETTE for _, content in files)
     return is_palette and any((labels == _USUAL_VOID).any() for labels in maps)
 
@@ -160,7 +160,7 @@ def _annotators(annotations: Path, images: set[str]) -> dict[str, list[tuple[str
     return {stem: [(name, contents[name]) for name in grouped[stem]] for stem in images & grouped.keys()}
 
 
-def _label_maps(annotations: Path, files: list[tuple[str, bytes]]) -> list[NDArray]:
+def _label_maps(annotations: Path, files: list[tuple[str, bytes]]) -> list[NDArray[Any]]:
     return [labels for name, content in files for labels in read_label_maps(content, f"{annotations}: {name}")]
 
 

@@ -194,7 +194,8 @@ def _curved_regions(rng: np.random.Generator, shape: tuple[int, int], count: int
         points = np.vstack([points, more[distances.argmax()]])
     grid = np.moveaxis(np.indices(shape).astype(float), 0, -1)
     grid += 0.06 * max(shape) * np.stack([_smooth_noise(rng, shape, shape[0] / 9) for _ in range(2)], axis=-1)
-    return np.linalg.norm(grid[:, :, np.newaxis] - points, axis=3).argmin(axis=2)
+    nearest: NDArray[np.intp] = np.linalg.norm(grid[:, :, np.newaxis] - points, axis=3).argmin(axis=2)
+    return nearest
 
 
 def _neighbours(regions: NDArray[np.intp], region: int) -> NDArray[np.intp]:
@@ -203,8 +204,8 @@ def _neighbours(regions: NDArray[np.intp], region: int) -> NDArray[np.intp]:
 
 
 def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> NDArray[np.float64]:
-    noise = gaussian_filter(rng.standard_normal(shape), scale)
-    return noise / noise.std()
+    noise: NDArray[np.float64] = gaussian_filter(rng.standard_normal(shape), scale)
+    return noise / float(noise.std())
 
 
 def _texture(rng: np.random.Generator, material: Material, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """What happens during training: clusters, weight and losses against the iteration, and label maps on the way."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure, FigureBase
@@ -21,7 +22,7 @@ _STYLES = ("-", "--", "-.", ":")
 
 
 def draw_dynamics(
-    histories: Mapping[str, Mapping[str, NDArray]],
+    histories: Mapping[str, Mapping[str, NDArray[Any]]],
     label_maps: Mapping[str, Sequence[tuple[int, NDArray[np.integer]]]] | None = None,
     width: float = TWO_COLUMNS,
 ) -> Figure:
@@ -56,7 +57,7 @@ def draw_dynamics(
     return figure
 
 
-def _draw_curves(figure: FigureBase, histories: Mapping[str, Mapping[str, NDArray]]) -> None:
+def _draw_curves(figure: FigureBase, histories: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
     plots = figure.subplots(1, len(CURVES))
     for axes, (quantity, caption, logarithmic) in zip(plots, CURVES, strict=True):
         for number, (label, history) in enumerate(histories.items()):
@@ -79,11 +80,11 @@ def _draw_curves(figure: FigureBase, histories: Mapping[str, Mapping[str, NDArra
     figure.legend(*plots[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(histories))
 
 
-def _maps_height(label_maps: Mapping[str, Sequence[tuple[int, NDArray]]], width: float) -> float:
+def _maps_height(label_maps: Mapping[str, Sequence[tuple[int, NDArray[Any]]]], width: float) -> float:
     if not label_maps:
         return 0.0
     columns = max(map(len, label_maps.values()))
-    shape = next(iter(label_maps.values()))[0][1].shape
+    shape: tuple[int, ...] = next(iter(label_maps.values()))[0][1].shape
     tile = min(0.9, (width - 0.8) / columns * shape[0] / shape[1])
     return len(label_maps) * (tile + 0.06) + 0.2
 

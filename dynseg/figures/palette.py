@@ -75,9 +75,10 @@ def perceived_differences(first: NDArray[np.uint8], second: NDArray[np.uint8]) -
     """
     from skimage.color import deltaE_ciede2000
 
-    differences = deltaE_ciede2000(_as_seen(first)[:, :, None], _as_seen(second)[:, None])
+    differences: NDArray[np.float64] = deltaE_ciede2000(_as_seen(first)[:, :, None], _as_seen(second)[:, None])
     # With equal weights, what few readers see would leave only muddy colours to all.
-    return np.minimum(differences[0], 1.7 * differences[1:].min(axis=0))
+    shown: NDArray[np.float64] = np.minimum(differences[0], 1.7 * differences[1:].min(axis=0))
+    return shown
 
 
 def adjacent_labels(labels: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -126,6 +127,15 @@ def assign_colours(
     -------
     ndarray, (H, W) uint8
         Each pixel's index into `distinct_colours`; 255 where the label is `void`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first = assign_colours(np.array([[4, 4, 9, 9]]))
+    >>> first.tolist()
+    [[0, 0, 1, 1]]
+    >>> assign_colours(np.array([[1, 1, 0, 0]]), [first]).tolist()
+    [[0, 0, 1, 1]]
     """
     found, compact = relabel(labels)
     areas = np.bincount(compact.ravel(), minlength=len(found))
@@ -242,7 +252,8 @@ def _as_seen(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
     blind = np.where(blind <= 0.0031308, blind * 12.92, 1.055 * blind ** (1 / 2.4) - 0.055)
     from skimage.color import rgb2lab
 
-    return rgb2lab(np.concatenate([srgb[None], blind]))
+    lab: NDArray[np.float64] = rgb2lab(np.concatenate([srgb[None], blind]))
+    return lab
 
 
 def _inherited_colours(

@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -197,7 +197,7 @@ def _tiles(
     return tiles
 
 
-def _shrunk(pixels: NDArray, dots: tuple[int, int], resampling: Image.Resampling) -> NDArray:
+def _shrunk(pixels: NDArray[Any], dots: tuple[int, int], resampling: Image.Resampling) -> NDArray[Any]:
     """Reduce a picture or a label map to a size in dots (width, height), unless that would enlarge it."""
     if dots[0] >= pixels.shape[1]:
         return pixels

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def group_annotators(named: Iterable[tuple[str, File]], images: Collection[str])
 
 
 def numbered_segments(
-    annotations: Sequence[NDArray], source: str, unscored: Collection[int] = ()
+    annotations: Sequence[NDArray[Any]], source: str, unscored: Collection[int] = ()
 ) -> NDArray[np.unsignedinteger]:
     """Number every annotator's segments 1..n, in the order of their labels, and stack the annotators.
 
@@ -84,7 +84,7 @@ def numbered_segments(
     return np.stack([_numbered(annotation, source, unscored) for annotation in annotations])
 
 
-def _numbered(annotation: NDArray, source: str, unscored: Collection[int]) -> NDArray[np.uint16]:
+def _numbered(annotation: NDArray[Any], source: str, unscored: Collection[int]) -> NDArray[np.uint16]:
     if annotation.dtype.kind not in "biuf" or not np.all(annotation == np.floor(annotation)):
         raise UserError(f"{source} has labels that aren't whole numbers: give one whole number a segment")
     if annotation.dtype.kind == "f" and abs(annotation).max() <= np.iinfo(np.int32).max:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,7 +16,7 @@ _ADVICE = "prepare the dataset again"
 
 
 def store_annotations(
-    path: str | Path, annotations: Iterable[tuple[str, NDArray]], attributes: Mapping[str, str]
+    path: str | Path, annotations: Iterable[tuple[str, NDArray[Any]]], attributes: Mapping[str, str]
 ) -> None:
     """Write the annotations of a dataset under their final name, for a caller who writes a whole folder aside.
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -80,7 +81,7 @@ def member(parent: h5py.Group, name: str, kind: type) -> h5py.Group | h5py.Datas
     return found if isinstance(found, kind) else None
 
 
-def read_array(dataset: h5py.Dataset, kinds: str = "biuf", dimensions: int | None = None) -> NDArray:
+def read_array(dataset: h5py.Dataset, kinds: str = "biuf", dimensions: int | None = None) -> NDArray[Any]:
     """Read an array of numbers.
 
     Parameters
@@ -105,7 +106,8 @@ def read_array(dataset: h5py.Dataset, kinds: str = "biuf", dimensions: int | Non
         raise ValueError(f"{dataset.name} is larger than any image")
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{dataset.name} lies in another file")
-    return dataset[()]
+    array: NDArray[Any] = dataset[()]
+    return array
 
 
 def smallest_unsigned(labels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:

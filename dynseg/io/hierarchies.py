@@ -23,6 +23,20 @@ def read_hierarchy(path: str | Path, image_id: str | None = None) -> Hierarchy:
     ------
     UserError
         If the file can't be read, has no hierarchy, or has several images and none is named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import dynseg, numpy as np
+    >>> from dynseg.io.label_maps import write_label_maps
+    >>> image = np.zeros((12, 16, 3), np.uint8)
+    >>> image[:, 8:] = 200
+    >>> result = dynseg.segment_regions(image, segments=2, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_label_maps(f"{folder}/image.h5", [("image", result)], {})
+    ...     hierarchy = read_hierarchy(f"{folder}/image.h5")
+    >>> hierarchy.cut_into(2).shape
+    (12, 16)
     """
     if image_id is None:
         image_ids = label_maps.read_image_ids(path)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dynseg.errors import UserError
 from dynseg.io.planes import Planes, Refusal, TooManyPixels
@@ -138,6 +138,16 @@ def read_image(source: Path | str | bytes, name: str | None = None) -> NDArray[n
     ------
     UserError
         If it can't be read, is truncated or has more than `MAX_PIXELS` pixels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (4, 3), (10, 20, 30)).save(f"{folder}/image.png")
+    ...     pixels = read_image(f"{folder}/image.png")
+    >>> pixels.shape, pixels[0, 0].tolist()
+    ((3, 4, 3), [10, 20, 30])
     """
     return read_picture(source, name).pixels
 
@@ -320,7 +330,7 @@ def _read_png16(content: bytes) -> NDArray[np.uint16]:
     return read_png16(content)
 
 
-def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray, str]:
+def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray[Any], str]:
     """Return a picture as (H, W, 3) uint8, or as (H, W, 1) with more bits."""
     with _opened(content, plane) as image:
         frames = getattr(image, "n_frames", 1)
@@ -404,14 +414,15 @@ def _labels_of_planes(planes: Planes) -> NDArray[np.integer]:
     return _labels_of_samples(values)
 
 
-def _labels_of_samples(samples: NDArray) -> NDArray[np.integer]:
+def _labels_of_samples(samples: NDArray[Any]) -> NDArray[np.integer]:
     """Return one number a pixel of (H, W, 2) grey with alpha, (H, W, 3) colours, or (H, W, 4) with alpha."""
     has_alpha = samples.shape[2] % 2 == 0
     colours = samples[:, :, :-1] if has_alpha else samples
     if has_alpha and (colours == colours[0, 0]).all() and len(levels := np.unique(samples[:, :, -1])) > 1:
         if len(levels) > 2:
             raise Refusal("has one colour, and transparency of more than two levels: save the labels as grey values")
-        return (samples[:, :, -1] == levels[1]).astype(np.int32)
+        is_opaque: NDArray[np.bool_] = samples[:, :, -1] == levels[1]
+        return is_opaque.astype(np.int32)
     if is_smoothed(colours if colours.shape[2] > 1 else colours[:, :, 0]):
         raise Refusal(_SMOOTHED)
     if colours.shape[2] == 1:
@@ -427,7 +438,7 @@ _SMOOTHED = (
 )
 
 
-def _as_signed(labels: NDArray) -> NDArray[np.integer]:
+def _as_signed(labels: NDArray[Any]) -> NDArray[np.integer]:
     return labels.astype(np.int32 if labels.dtype.itemsize < 4 else np.int64)
 
 
@@ -464,7 +475,7 @@ def _read(source: Path | str | bytes, name: str | None) -> Iterator[bytes]:
         raise UserError(f"{name} doesn't exist: give the path of an image") from error
     except (Image.DecompressionBombError, TooManyPixels) as error:
         raise UserError(f"{name} has more than {MAX_PIXELS:,} pixels: scale it down") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UserError(f"{name} isn't an image that can be read: give a whole JPEG, PNG, TIFF, BMP or WebP") from error
     except Exception as error:
         # Decoders raise almost anything on broken input.

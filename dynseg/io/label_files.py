@@ -2,6 +2,7 @@
 
 import io
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def read_label_maps(content: bytes, name: str) -> list[NDArray[np.integer]]:
     return [as_label_map(labels, name) for labels in maps]
 
 
-def as_label_map(labels: NDArray, name: str) -> NDArray[np.integer]:
+def as_label_map(labels: NDArray[Any], name: str) -> NDArray[np.integer]:
     """Return an array as a label map, (H, W): without axes of length 1, and whole numbers as integers.
 
     Raises
@@ -69,11 +70,11 @@ def as_label_map(labels: NDArray, name: str) -> NDArray[np.integer]:
     return labels
 
 
-def _is_whole(labels: NDArray) -> bool:
+def _is_whole(labels: NDArray[Any]) -> bool:
     return bool(np.isfinite(labels).all() and (labels == np.floor(labels)).all() and abs(labels).max() < _LARGEST_WHOLE)
 
 
-def _read_npy(content: bytes, name: str) -> NDArray:
+def _read_npy(content: bytes, name: str) -> NDArray[Any]:
     try:
         stream = io.BytesIO(content)
         version = np.lib.format.read_magic(stream)

@@ -102,7 +102,7 @@ def read_labels(path: str | Path, image_id: str) -> NDArray[np.unsignedinteger]:
         return _labels(_group(file, image_id))
 
 
-def read_history(path: str | Path, image_id: str) -> dict[str, NDArray]:
+def read_history(path: str | Path, image_id: str) -> dict[str, NDArray[Any]]:
     """Return one image's history: `iteration`, `label_count` (q′), `weight`, `similarity_loss`, `continuity_loss`.
 
     Each is an array (iterations,). Methods that don't iterate have none.
@@ -154,7 +154,7 @@ def read_segmentation(path: str | Path, image_id: str) -> Segmentation:
         return Segmentation(_labels(group), _history(group), _attributes(group), _hierarchy(group), _series(group))
 
 
-def _create(group: h5py.Group, name: str, values: NDArray) -> None:
+def _create(group: h5py.Group, name: str, values: NDArray[Any]) -> None:
     group.create_dataset(name, data=values, compression="gzip", compression_opts=4, shuffle=True)
 
 
@@ -194,7 +194,7 @@ def _labels(group: h5py.Group) -> NDArray[np.unsignedinteger]:
     return _array(group, "labels", "u", 2)
 
 
-def _history(group: h5py.Group) -> dict[str, NDArray]:
+def _history(group: h5py.Group) -> dict[str, NDArray[Any]]:
     history = member(group, "history", h5py.Group)
     if history is None:
         raise ValueError(f"{group.name} has no history")
@@ -244,7 +244,7 @@ def _series(group: h5py.Group) -> LabelMapSeries | None:
     return LabelMapSeries(scales, label_maps)
 
 
-def _array(group: h5py.Group, name: str, kinds: str, dimensions: int) -> NDArray:
+def _array(group: h5py.Group, name: str, kinds: str, dimensions: int) -> NDArray[Any]:
     """Read an array that must be there."""
     values = member(group, name, h5py.Dataset)
     if values is None:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,7 +26,7 @@ def is_of_matlab(dataset: h5py.Dataset) -> bool:
     return bool(h5py.h5a.exists(dataset.id, _MARK))
 
 
-def read_matlab_array(dataset: h5py.Dataset, kinds: str = "biuf") -> NDArray:
+def read_matlab_array(dataset: h5py.Dataset, kinds: str = "biuf") -> NDArray[Any]:
     """Read an array of numbers from an HDF5 file, the right way round if MATLAB wrote it.
 
     Raises
@@ -37,7 +38,7 @@ def read_matlab_array(dataset: h5py.Dataset, kinds: str = "biuf") -> NDArray:
     return np.ascontiguousarray(values.T) if is_of_matlab(dataset) else values
 
 
-def read_mat73(content: bytes) -> dict[str, NDArray | list[NDArray]]:
+def read_mat73(content: bytes) -> dict[str, NDArray[Any] | list[NDArray[Any]]]:
     """Read `groundTruth`, `Segmentation`, `segs` and `ucm2` of a MATLAB file of version 7.3, as far as it has them.
 
     Returns
@@ -50,7 +51,7 @@ def read_mat73(content: bytes) -> dict[str, NDArray | list[NDArray]]:
     ValueError, OSError, RuntimeError, KeyError
         If it is broken.
     """
-    variables: dict[str, NDArray | list[NDArray]] = {}
+    variables: dict[str, NDArray[Any] | list[NDArray[Any]]] = {}
     with h5py.File(io.BytesIO(content), "r") as file:
         for name in ("Segmentation", "ucm2"):
             if (dataset := member(file, name, h5py.Dataset)) is not None:
@@ -87,7 +88,7 @@ def _referred(file: h5py.File, dataset: h5py.Dataset) -> Iterator[h5py.Dataset |
         yield file[reference]
 
 
-def _turned(dataset: h5py.Dataset | h5py.Group) -> NDArray:
+def _turned(dataset: h5py.Dataset | h5py.Group) -> NDArray[Any]:
     if not isinstance(dataset, h5py.Dataset):
         raise ValueError(f"its {dataset.name} isn't an array of numbers")
     return np.ascontiguousarray(read_array(dataset, dimensions=2).T)

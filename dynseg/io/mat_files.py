@@ -33,7 +33,7 @@ def is_mat(content: bytes) -> bool:
     return content[126:_HEADER_BYTES] in _ORDERS
 
 
-def read_mat_annotations(content: bytes, name: str) -> list[NDArray]:
+def read_mat_annotations(content: bytes, name: str) -> list[NDArray[Any]]:
     """Read every annotator's label map from a MATLAB file of version 5 to 7.3.
 
     Parameters
@@ -71,7 +71,7 @@ def read_mat_annotations(content: bytes, name: str) -> list[NDArray]:
     return annotations
 
 
-def read_mat_contour_map(content: bytes, name: str) -> NDArray | None:
+def read_mat_contour_map(content: bytes, name: str) -> NDArray[Any] | None:
     """Read `ucm2`, the ultrametric contour map of the BSDS, from a MATLAB file of version 5 to 7.
 
     Parameters
@@ -95,7 +95,7 @@ def read_mat_contour_map(content: bytes, name: str) -> NDArray | None:
     return contour_map if isinstance(contour_map, np.ndarray) and contour_map.ndim == 2 else None
 
 
-def read_mat_label_map_series(content: bytes, name: str) -> list[NDArray] | None:
+def read_mat_label_map_series(content: bytes, name: str) -> list[NDArray[Any]] | None:
     """Read `segs`, label maps of one image at several scales in the BSDS benchmark's format, from a MATLAB file.
 
     Parameters
@@ -227,14 +227,14 @@ def _matrix(elements: Iterator[tuple[int, memoryview]]) -> memoryview:
     return data
 
 
-def _numbers(element: tuple[int, memoryview], order: str) -> NDArray:
+def _numbers(element: tuple[int, memoryview], order: str) -> NDArray[Any]:
     kind, data = element
     if kind not in _MI_NUMBERS:
         raise ValueError(f"it has an element of type {kind} in the place of numbers")
     return np.frombuffer(data, dtype=f"{order}{_MI_NUMBERS[kind]}")
 
 
-def _field_names(length: NDArray, names: bytes) -> list[str]:
+def _field_names(length: NDArray[Any], names: bytes) -> list[str]:
     step = int(length[0]) if len(length) else 0
     if step < 1:
         raise ValueError("it has a structure without field names")

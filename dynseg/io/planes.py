@@ -1,6 +1,7 @@
 """A picture as its file has it, before its values are scaled."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Planes:
         What was chosen of the file; empty if that is all of it.
     """
 
-    values: NDArray
+    values: NDArray[Any]
     is_colour: bool
     alpha: NDArray[np.float32] | None = None
     is_premultiplied: bool = False

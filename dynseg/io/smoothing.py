@@ -1,5 +1,7 @@
 """Tell pictures of labels whose edges were smoothed: a soft brush, anti-aliasing, scaling by interpolation."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ _MIXTURES = 16
 _BETWEEN = {1: 0.95, 3: 0.35}
 
 
-def is_smoothed(values: NDArray, regions: int = 2) -> bool:
+def is_smoothed(values: NDArray[Any], regions: int = 2) -> bool:
     """Tell whether most values of a picture occur only on its edges, as mixtures of what lies beside them.
 
     A value is a mixture if no 2 × 2 pixels have it. The picture counts as smoothed if there are more than 16 mixtures

@@ -126,7 +126,7 @@ class _SinglePage:
         self.keyframe, self.pages = page, [page]
         self.axes, self.shape, self.nbytes, self.dataoffset = page.axes, page.shape, page.nbytes, None
 
-    def asarray(self) -> NDArray:
+    def asarray(self) -> NDArray[Any]:
         return self.keyframe.asarray()
 
 
@@ -213,7 +213,7 @@ def _check_deflated(data: bytes, size: int) -> None:
         raise ValueError("a part of it unpacks to more than it should")
 
 
-def _asarray(series: "TiffPageSeries", page: "TiffPage", content: bytes) -> NDArray:
+def _asarray(series: "TiffPageSeries", page: "TiffPage", content: bytes) -> NDArray[Any]:
     try:
         return np.asarray(series.asarray())
     except ValueError as error:
@@ -229,7 +229,7 @@ def _asarray(series: "TiffPageSeries", page: "TiffPage", content: bytes) -> NDAr
         return values.reshape(series.shape)
 
 
-def _by_pillow(page: "TiffPage", content: bytes) -> NDArray | None:
+def _by_pillow(page: "TiffPage", content: bytes) -> NDArray[Any] | None:
     """Decode what Pillow keeps every bit of; None for what it doesn't."""
     from PIL import Image
 
@@ -242,7 +242,7 @@ def _by_pillow(page: "TiffPage", content: bytes) -> NDArray | None:
 
 
 def _planes(
-    values: NDArray,
+    values: NDArray[Any],
     series: "TiffPageSeries",
     page: "TiffPage",
     index: Mapping[int, int],
@@ -283,12 +283,12 @@ def _planes(
     )
 
 
-def _opacity(values: NDArray) -> NDArray[np.float32]:
+def _opacity(values: NDArray[Any]) -> NDArray[np.float32]:
     full = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 1
     return np.clip(values / np.float32(full), 0, 1).astype(np.float32)
 
 
-def _turned(values: NDArray, page: "TiffPage") -> NDArray:
+def _turned(values: NDArray[Any], page: "TiffPage") -> NDArray[Any]:
     """Apply the orientation (TIFF 6.0, tag 274)."""
     tag = page.tags.get(_ORIENTATION)
     orientation = int(tag.value) if tag is not None else 1

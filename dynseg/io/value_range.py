@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def parse_value_range(text: str) -> ValueRange:
 
 
 def scale_values(
-    values: NDArray,
+    values: NDArray[Any],
     value_range: ValueRange,
     *,
     of_type: tuple[float, float],
@@ -93,7 +93,7 @@ def say_ranges(ranges: Sequence[tuple[float, float]]) -> str:
     return "values " + ", ".join(f"{low:g} to {high:g}" for low, high in dict.fromkeys(ranges))
 
 
-def _range(values: NDArray, value_range: ValueRange, of_type: tuple[float, float]) -> tuple[float, float]:
+def _range(values: NDArray[Any], value_range: ValueRange, of_type: tuple[float, float]) -> tuple[float, float]:
     if isinstance(value_range, tuple):
         return value_range
     if values.size == 0:

@@ -220,7 +220,8 @@ def correlate(first: "Tensor", second: "Tensor", displacement: int) -> "Tensor":
     size = (height + down, width + right)
     spectrum = torch.fft.rfft2(first, s=size)[:, None] * torch.fft.rfft2(second, s=size).conj()
     rows = torch.fft.ifft(spectrum, dim=2)[:, :, torch.arange(-down, down + 1)]
-    return torch.fft.irfft(rows, n=size[1])[..., torch.arange(-right, right + 1)]
+    sums: Tensor = torch.fft.irfft(rows, n=size[1])[..., torch.arange(-right, right + 1)]
+    return sums
 
 
 def cost(parameters: IicParameters, height: int, width: int, threads: int = 1) -> Cost:

@@ -90,7 +90,8 @@ def find_superpixels(image: NDArray[np.uint8], count: int, compactness: float) -
     """
     from skimage.segmentation import slic
 
-    return slic(image, n_segments=count, compactness=compactness, start_label=0)
+    superpixels: NDArray[np.int64] = slic(image, n_segments=count, compactness=compactness, start_label=0)
+    return superpixels
 
 
 def majority_vote(superpixels: NDArray[np.int64], channels: int, device: str) -> "Callable[[Tensor], Tensor]":

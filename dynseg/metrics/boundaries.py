@@ -12,7 +12,7 @@ SciPy and scikit-image take longer to import than all else here, so that they ar
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +45,12 @@ class BoundarySums(NamedTuple):
         Pixels of predicted boundaries that are matched to at least one annotator's (cntP).
     predicted : int
         Pixels of predicted boundaries (sumP).
+
+    Examples
+    --------
+    >>> sums = BoundarySums(matched_annotated=90, annotated=100, matched_predicted=60, predicted=80)
+    >>> sums.recall, sums.precision, round(sums.f_measure, 3)
+    (0.9, 0.75, 0.818)
     """
 
     matched_annotated: int
@@ -85,6 +91,12 @@ class BoundaryScores:
         The index of each image's best scale, the first on a tie.
     average_precision : float
         Area under the precision over recall (AP).
+
+    Examples
+    --------
+    >>> scores = boundary_scores([[(90, 100, 60, 80)]], [0.5])
+    >>> scores.dataset_recall, scores.dataset_precision
+    (0.9, 0.75)
     """
 
     dataset_scale: float
@@ -98,7 +110,7 @@ class BoundaryScores:
     average_precision: float
 
 
-def boundary_map(labels: NDArray) -> NDArray[np.bool_]:
+def boundary_map(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Mark the pixels at the upper left of where labels change: the benchmark's `seg2bdry`, in the image's size.
 
     Parameters
@@ -137,7 +149,7 @@ def boundary_map(labels: NDArray) -> NDArray[np.bool_]:
     return boundaries
 
 
-def label_boundaries(labels: NDArray) -> NDArray[np.bool_]:
+def label_boundaries(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Return the boundaries between the regions of a label map, one pixel wide.
 
     For the annotations of the BSDS this is what their files have as `Boundaries`.
@@ -167,7 +179,7 @@ def label_boundaries(labels: NDArray) -> NDArray[np.bool_]:
     return _thinned(boundary_map(labels))
 
 
-def contour_boundaries(strengths: NDArray, threshold: float) -> NDArray[np.bool_]:
+def contour_boundaries(strengths: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     """Return the contours that are at least as strong as a threshold, one pixel wide.
 
     Parameters
@@ -306,6 +318,15 @@ def boundary_sums_by_annotator(
     ------
     ValueError
         As `match_boundaries`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> annotated = [np.array([[True, False, False]]), np.array([[False, False, True]])]
+    >>> for sums in boundary_sums_by_annotator(annotated, np.array([[True, False, False]]), tolerance=0):
+    ...     print(tuple(sums))
+    (1, 1, 1, 1)
+    (0, 1, 0, 0)
     """
     matched_by_any = np.zeros_like(predicted)
     sums: list[BoundarySums] = []
@@ -322,7 +343,7 @@ def boundary_sums_by_annotator(
 
 def contour_boundary_sums(
     annotated: Sequence[NDArray[np.bool_]],
-    strengths: NDArray,
+    strengths: NDArray[Any],
     thresholds: Iterable[float],
     tolerance: float = BOUNDARY_TOLERANCE,
 ) -> list[BoundarySums]:
@@ -370,7 +391,9 @@ def contour_boundary_sums(
     return sums
 
 
-def boundary_f_measure(annotations: NDArray, prediction: NDArray, tolerance: float = BOUNDARY_TOLERANCE) -> float:
+def boundary_f_measure(
+    annotations: NDArray[Any], prediction: NDArray[Any], tolerance: float = BOUNDARY_TOLERANCE
+) -> float:
     """Return how well a label map's boundaries agree with those of the annotations, in [0, 1].
 
     Parameters
@@ -461,10 +484,11 @@ def _thinned(boundaries: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thin boundaries as MATLAB's `bwmorph(…, 'thin', Inf)` does."""
     from skimage.morphology import thin
 
-    return thin(boundaries)
+    thinned: NDArray[np.bool_] = thin(boundaries)
+    return thinned
 
 
-def _check_strengths(strengths: NDArray) -> None:
+def _check_strengths(strengths: NDArray[Any]) -> None:
     if strengths.ndim != 2 or strengths.size == 0:
         raise ValueError(f"contours must be a non-empty map of two dimensions, not of the shape {strengths.shape}")
 
@@ -513,7 +537,8 @@ def _recall_and_precision(sums: NDArray[np.int64]) -> tuple[NDArray[np.float64],
 
 def _f_measure(recalls: NDArray[np.float64], precisions: NDArray[np.float64]) -> NDArray[np.float64]:
     sums = recalls + precisions
-    return 2 * recalls * precisions / (sums + (sums == 0))
+    f_measures: NDArray[np.float64] = 2 * recalls * precisions / (sums + (sums == 0))
+    return f_measures
 
 
 def _with_places_between(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Relabelling: unconnected parts of one cluster become separate segments."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import cc3d
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dynseg.metrics.contingency import check_labels
 
 
-def connected_components(labels: NDArray, connectivity: Literal[4, 8] = 4) -> NDArray[np.unsignedinteger]:
+def connected_components(labels: NDArray[Any], connectivity: Literal[4, 8] = 4) -> NDArray[np.unsignedinteger]:
     """Give every connected region of equal labels its own number.
 
     Parameters
@@ -28,6 +28,14 @@ def connected_components(labels: NDArray, connectivity: Literal[4, 8] = 4) -> ND
     ------
     ValueError
         If `labels` isn't a non-empty two-dimensional map of non-negative whole numbers, or for another connectivity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> connected_components(np.array([[4, 4, 0, 4]])).tolist()
+    [[1, 1, 2, 3]]
+    >>> int(connected_components(np.array([[4, 0], [0, 4]]), connectivity=8).max())
+    2
     """
     check_labels(labels, "the label map")
     if labels.ndim != 2:

@@ -1,6 +1,7 @@
 """The contingency table of two label maps, from which every measure is computed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,17 @@ class ContingencyTable:
         Pixels of each segment of the annotation.
     column_areas : ndarray, (predicted segments,), int64
         Pixels of each segment of the prediction, as far as they are scored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> annotation = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
+    >>> prediction = np.array([[5, 5, 5, 7], [5, 5, 5, 7]])
+    >>> table = contingency_table(annotation, prediction)
+    >>> table.rows.tolist(), table.columns.tolist(), table.counts.tolist()
+    ([0, 1, 1], [0, 0, 1], [4, 2, 2])
+    >>> table.pixels
+    8
     """
 
     rows: NDArray[np.intp]
@@ -41,7 +53,9 @@ class ContingencyTable:
         return int(self.counts.sum())
 
 
-def contingency_table(annotation: NDArray, prediction: NDArray, *, void: int | None = None) -> ContingencyTable:
+def contingency_table(
+    annotation: NDArray[Any], prediction: NDArray[Any], *, void: int | None = None
+) -> ContingencyTable:
     """Count the pixels that each pair of an annotated and a predicted segment shares.
 
     Parameters
@@ -55,6 +69,17 @@ def contingency_table(annotation: NDArray, prediction: NDArray, *, void: int | N
     ------
     ValueError
         If the shapes differ, or a label map is empty, isn't of whole numbers or holds a negative one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> annotation = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
+    >>> prediction = np.array([[5, 5, 5, 7], [5, 5, 5, 7]])
+    >>> table = contingency_table(annotation, prediction)
+    >>> table.row_areas.tolist(), table.column_areas.tolist()
+    ([4, 4], [6, 2])
+    >>> contingency_table(annotation, prediction, void=0).row_areas.tolist()
+    [4]
     """
     check_labels(annotation, "the annotation")
     check_labels(prediction, "the prediction")
@@ -82,6 +107,13 @@ def with_columns_joined(table: ContingencyTable, joined: NDArray[np.integer]) ->
     table : ContingencyTable
     joined : ndarray, (predicted segments,), integer
         The coarser segment, in any non-negative numbers, that each column becomes part of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = contingency_table(np.array([[0, 0, 1, 1]]), np.array([[0, 1, 2, 2]]))
+    >>> with_columns_joined(table, np.array([0, 0, 1])).column_areas.tolist()
+    [2, 2]
     """
     bound = int(joined.max(initial=0)) + 1
     cell_of_cell = table.rows * bound + joined[table.columns]
@@ -92,13 +124,28 @@ def with_columns_joined(table: ContingencyTable, joined: NDArray[np.integer]) ->
     return ContingencyTable(cells // bound, columns, counts[cells], table.row_areas, column_areas)
 
 
-def count_labels(labels: NDArray) -> int:
-    """Return the number of different labels in a map of non-negative whole numbers."""
+def count_labels(labels: NDArray[Any]) -> int:
+    """Return the number of different labels in a map of non-negative whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> count_labels(np.array([[3, 3, 9]]))
+    2
+    """
     return int(np.count_nonzero(np.bincount(_indices(labels)[0])))
 
 
-def check_labels(labels: NDArray, name: str) -> None:
-    """Raise a ValueError that begins with `name` unless `labels` is a non-empty map of non-negative whole numbers."""
+def check_labels(labels: NDArray[Any], name: str) -> None:
+    """Raise a ValueError that begins with `name` unless `labels` is a non-empty map of non-negative whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_labels(np.array([[0.5]]), "the prediction")
+    Traceback (most recent call last):
+    ValueError: the prediction must hold whole-number labels, not float64
+    """
     if labels.dtype.kind not in "biu":
         raise ValueError(f"{name} must hold whole-number labels, not {labels.dtype}")
     if labels.size == 0:
@@ -109,7 +156,7 @@ def check_labels(labels: NDArray, name: str) -> None:
         raise ValueError(f"{name} holds the label {labels.max()}, above the highest possible, {np.iinfo(np.int64).max}")
 
 
-def _indices(labels: NDArray) -> tuple[NDArray[np.intp], int]:
+def _indices(labels: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
     """Return each pixel's label as an index, renumbered if there are higher labels than pixels, and the bound."""
     flat = labels.ravel()
     if flat.size == 0:

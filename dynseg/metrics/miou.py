@@ -1,7 +1,7 @@
 """Mean intersection over union, pooled over every ground-truth segment of every image (Kim et al. 2020)."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,15 @@ from dynseg.metrics.contingency import ContingencyTable, contingency_table
 
 
 def best_overlaps_of_table(table: ContingencyTable) -> NDArray[np.float64]:
-    """Return the largest IoU of each annotated segment with any predicted segment: (annotated segments,) float64."""
+    """Return the largest IoU of each annotated segment with any predicted segment: (annotated segments,) float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = contingency_table(np.array([[0, 0, 1, 1]]), np.array([[0, 0, 0, 0]]))
+    >>> best_overlaps_of_table(table).tolist()
+    [0.5, 0.5]
+    """
     if table.counts.size == 0:
         return np.zeros(0)
     unions = table.row_areas[table.rows] + table.column_areas[table.columns] - table.counts
@@ -19,7 +27,9 @@ def best_overlaps_of_table(table: ContingencyTable) -> NDArray[np.float64]:
     return np.maximum.reduceat(table.counts / unions, first_cell_of_row)
 
 
-def best_overlaps(annotation: NDArray, prediction: NDArray, *, void: int | None = None) -> NDArray[np.float64]:
+def best_overlaps(
+    annotation: NDArray[Any], prediction: NDArray[Any], *, void: int | None = None
+) -> NDArray[np.float64]:
     """Return the largest IoU of each annotated segment with any predicted segment.
 
     Parameters
@@ -38,13 +48,19 @@ def best_overlaps(annotation: NDArray, prediction: NDArray, *, void: int | None 
     ------
     ValueError
         As `contingency_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> best_overlaps(np.array([[0, 0, 1, 1]]), np.array([[8, 3, 3, 3]])).round(3).tolist()
+    [0.5, 0.667]
     """
     return best_overlaps_of_table(contingency_table(annotation, prediction, void=void))
 
 
 def miou(
-    annotations: Iterable[NDArray],
-    predictions: Iterable[NDArray],
+    annotations: Iterable[NDArray[Any]],
+    predictions: Iterable[NDArray[Any]],
     *,
     connectivity: Literal[4, 8] | None = 4,
     void: int | None = None,
@@ -73,6 +89,14 @@ def miou(
     ------
     ValueError
         If there are more images in one iterable than in the other, and as `contingency_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> annotations = [np.array([[[0, 0, 1, 1]], [[0, 0, 0, 0]]])]
+    >>> scores = miou(annotations, [np.array([[8, 8, 3, 3]])])
+    >>> {name: round(score, 3) for name, score in scores.items()}
+    {'all': 0.833, 'fine': 1.0, 'coarse': 0.5, 'mean': 0.778}
     """
     pools: dict[str, list[NDArray[np.float64]]] = {"all": [], "fine": [], "coarse": []}
     for segments, labels in zip(annotations, predictions, strict=True):

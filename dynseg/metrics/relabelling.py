@@ -1,10 +1,12 @@
 """Labels without gaps."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 
-def relabel(labels: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
+def relabel(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Number the labels of an array 0, 1, 2, … in their order.
 
     Parameters

@@ -19,6 +19,12 @@ def optimal_dataset_scale(
         The measure at a scale is the mean over terms of sum of numerators / sum of denominators.
     smaller_is_better : bool
         For the variation of information.
+
+    Examples
+    --------
+    >>> numerators, denominators = [[1, 4], [2, 2]], [[4, 4], [4, 4]]
+    >>> optimal_dataset_scale(numerators, denominators)
+    (0.625, 0)
     """
     above, below = _with_terms(numerators), _with_terms(denominators)
     values = _ratio(above.sum(axis=2), below.sum(axis=2)).mean(axis=0)
@@ -37,6 +43,13 @@ def optimal_image_scale(
         As in `optimal_dataset_scale`.
     smaller_is_better : bool
         For the variation of information.
+
+    Examples
+    --------
+    >>> numerators, denominators = [[1, 4], [2, 2]], [[4, 4], [4, 4]]
+    >>> value, scales = optimal_image_scale(numerators, denominators)
+    >>> value, scales.tolist()
+    (0.75, [1, 0])
     """
     above, below = _with_terms(numerators), _with_terms(denominators)
     values = _ratio(above, below).mean(axis=0)

@@ -69,7 +69,8 @@ def _counts(starts: NDArray[np.int64], lengths: NDArray[np.int64], pixels: int) 
     ends = np.append((starts + lengths)[joined - 1], starts[-1] + lengths[-1])
     edges = np.stack([starts[first], ends], axis=1).ravel()
     counts = np.diff(edges, prepend=0, append=pixels)
-    return (counts if counts[-1] else counts[:-1]).tolist()
+    found: list[int] = (counts if counts[-1] else counts[:-1]).tolist()
+    return found
 
 
 def _box(starts: NDArray[np.int64], lengths: NDArray[np.int64], height: int) -> list[int]:

@@ -17,10 +17,9 @@ from dynseg.io.contour_maps import write_contour_map
 from dynseg.io.files import written_aside
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
-from dynseg.metrics.components import connected_components
 from dynseg.own_images.coco import coco_annotations
 from dynseg.result import Segmentation
-from dynseg.viewer.data import hierarchy_data
+from dynseg.viewer.data import data_of_segmentation
 from dynseg.viewer.page import hierarchy_page
 
 # The record of what made a folder of outputs; see `dynseg.own_images.record`.
@@ -172,16 +171,9 @@ def _write_contour_map(path: Path, labelled: Labelled) -> None:
 
 
 def _write_viewer(path: Path, labelled: Labelled) -> None:
-    hierarchy = labelled.hierarchy
-    data = hierarchy_data(
-        labelled.shown,
-        hierarchy.leaves,
-        hierarchy.parents,
-        np.concatenate([np.zeros(hierarchy.leaf_count), hierarchy.altitudes]),
-        # Names of files may be no valid text.
-        labelled.name.encode(errors="replace").decode(),
-        suggested=min(int(connected_components(labelled.segmentation.labels).max()), hierarchy.leaf_count),
-    )
+    # Names of files may be no valid text.
+    title = labelled.name.encode(errors="replace").decode()
+    data = data_of_segmentation(labelled.shown, labelled.segmentation.labels, labelled.hierarchy, title)
     with written_aside(path) as aside:
         aside.write_text(hierarchy_page([data]), encoding="utf-8")
 

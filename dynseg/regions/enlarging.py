@@ -68,7 +68,8 @@ def _connected(enlarged: NDArray[np.int32], regions: NDArray[np.int32], size: tu
         if np.unique(owner[1:]).size < count:
             # As large squares of pixels every region is there and connected.
             rows, columns = (np.arange(new) * old // new for new, old in zip(size, regions.shape, strict=True))
-            return regions[rows][:, columns]
+            blocks: NDArray[np.int32] = regions[rows][:, columns]
+            return blocks
         is_small = np.ones(areas.size, bool)
         is_small[largest] = False
         enlarged = _joined_to_neighbours(enlarged, is_small[pieces])

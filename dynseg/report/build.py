@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
 from markupsafe import Markup
@@ -16,7 +15,7 @@ from markupsafe import Markup
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
 from dynseg.provenance import versions
-from dynseg.report.gallery import gallery_index, gallery_pictures
+from dynseg.report.gallery import gallery_entries, gallery_index
 from dynseg.report.pictures import figure_data
 from dynseg.report.results import Results, read_results, segmentation_facts, stage_times
 from dynseg.scoring.tables import (
@@ -30,6 +29,7 @@ from dynseg.scoring.tables import (
     signed,
     three_decimals,
 )
+from dynseg.viewer.page import base_style, fragment_script, fragment_style, templates
 from dynseg.workflow.layout import ResultsTree
 
 # What a figure shows, by the folder that it lies in.
@@ -74,20 +74,14 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
         If a file of the tree can't be read or the report can't be written.
     """
     results = read_results(folder, config)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dynseg", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["script_json"] = _script_json
+    environment = templates("report")
     environment.filters["score"] = three_decimals
     environment.filters["signed"] = _signed
     environment.filters["duration"] = _duration
     facts = segmentation_facts(results)
     page = environment.get_template("report.html").generate(
-        style=Markup(_resource("report.css")),
+        style=Markup(base_style() + _resource("report.css") + fragment_style()),
+        fragment_script=Markup(fragment_script()),
         script=Markup(_resource("report.js")),
         results=results,
         tables=_tables(
@@ -99,7 +93,7 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
         stages=stage_times(folder),
         config=yaml.safe_dump(dict(config), allow_unicode=True, sort_keys=False),
         index=gallery_index(results),
-        pictures=gallery_pictures(results),
+        entries=gallery_entries(results),
         image_count=sum(map(len, results.images.values())),
     )
     with written_aside(output) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
@@ -116,7 +110,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     advice = "give the config.json that the workflow writes into its results"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read as JSON: {advice}") from error
     missing = [key for key in _CONFIG_KEYS if not isinstance(config, dict) or key not in config]
@@ -249,9 +243,3 @@ def _duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
-
-
-def _script_json(value: Any) -> Markup:
-    """JSON that can stand inside a script element, whatever texts it holds."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -3,24 +3,29 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from dynseg.datasets.reading import find_image
 from dynseg.figures.inputs import annotations
 from dynseg.figures.palette import assign_colours
 from dynseg.io.images import read_image, shown_as_rgb
-from dynseg.io.label_maps import read_history, read_labels
+from dynseg.io.label_maps import read_hierarchy, read_history, read_labels
 from dynseg.report.pictures import fit, label_map_data, photograph_data
 from dynseg.report.results import Results, Run
+from dynseg.viewer.data import HierarchyData, data_of_segmentation
 from dynseg.workflow.layout import ResultsTree
 
 LONGEST_SIDE = 360
 SHORTEST_LONGEST_SIDE = 96
-# Characters of all pictures and histories together; the page has to stay below 60 MB.
+# The sliders' previews, which are looked at alone; smaller ones would show no boundaries any more.
+HIERARCHY_SIDE = 500
+SHORTEST_HIERARCHY_SIDE = 250
+# Characters of all pictures, hierarchies and histories together; the page has to stay below 60 MB.
 GALLERY_BUDGET = 50_000_000
 _SAMPLE = 12
 _HISTORY_POINTS = 80
@@ -63,75 +68,133 @@ def gallery_index(results: Results) -> dict[str, Any]:
     }
 
 
-def gallery_pictures(results: Results) -> Iterator[dict[str, Any]]:
-    """Yield the pictures and histories of each image, in the order of the index.
+class GalleryEntry(NamedTuple):
+    """What the gallery shows of an image.
 
-    Yields
-    ------
-    dict
+    Attributes
+    ----------
+    pictures : dict
         `size` (width, height of the small pictures), `photograph` (WebP), `annotations` and `label_maps` (indexed PNG;
         None where a method has none), `histories` (per method None or {iteration, label_count, ...}). Pictures are
-        base64. Their longest side is 360 pixels, or less where so many would make the page too large.
+        base64.
+    hierarchies : dict of int to HierarchyData
+        By the place of the method in the index, where its label map file holds a hierarchy.
+    """
+
+    pictures: dict[str, Any]
+    hierarchies: dict[int, HierarchyData]
+
+
+def gallery_entries(results: Results) -> Iterator[GalleryEntry]:
+    """Yield what the gallery shows of each image, in the order of the index.
+
+    The longest side of pictures is 360 pixels and that of hierarchies 500, or less where so many would make the page
+    too large; hierarchies for which that leaves less than 250 are left out.
     """
     places = [(dataset, image_id) for dataset, ids in results.images.items() for image_id in ids]
-    longest_side = _affordable_side(results, places)
+    sides = _affordable_sides(results, places)
     for dataset, image_id in places:
-        yield _image_pictures(results, dataset, image_id, longest_side)
+        yield _entry(results, dataset, image_id, sides)
 
 
-def _affordable_side(results: Results, places: list[tuple[str, str]]) -> int:
+class _Sides(NamedTuple):
+    """Longest sides in pixels; 0 for no hierarchies."""
+
+    pictures: int
+    hierarchies: int
+
+
+class _Characters(NamedTuple):
+    """Characters of an image's pictures and previews, which shrink with their sides, and of all else."""
+
+    pictures: int
+    histories: int
+    previews: int
+    trees: int
+
+
+def _affordable_sides(results: Results, places: list[tuple[str, str]]) -> _Sides:
     sample = places[:: max(1, -(-len(places) // _SAMPLE))]
-    used = [_characters(_image_pictures(results, *place, LONGEST_SIDE)) for place in sample]
-    pictures, histories = (sum(counts) / max(1, len(used)) * len(places) for counts in zip(*used, strict=True))
-    if pictures + histories <= GALLERY_BUDGET:
-        return LONGEST_SIDE
+    used = [_count(_entry(results, *place, _Sides(LONGEST_SIDE, HIERARCHY_SIDE))) for place in sample]
+    means = (sum(counts) / max(1, len(used)) * len(places) for counts in zip(*used, strict=True))
+    pictures, histories, previews, trees = means
+    factor = _factor(pictures + previews, histories + trees)
+    if factor * HIERARCHY_SIDE >= SHORTEST_HIERARCHY_SIDE:
+        return _Sides(max(SHORTEST_LONGEST_SIDE, int(factor * LONGEST_SIDE)), int(factor * HIERARCHY_SIDE))
+    return _Sides(max(SHORTEST_LONGEST_SIDE, int(_factor(pictures, histories) * LONGEST_SIDE)), 0)
+
+
+def _factor(shrinking: float, constant: float) -> float:
+    """Return by how much sides must shrink."""
     # The size of a compressed label map grows more slowly than its area; the area's root errs on the safe side.
-    return max(SHORTEST_LONGEST_SIDE, int(LONGEST_SIDE * (GALLERY_BUDGET - histories) / pictures))
+    return min(1.0, (GALLERY_BUDGET - constant) / shrinking) if shrinking else 1.0
 
 
-def _characters(entry: dict[str, Any]) -> tuple[int, int]:
-    """Count the characters of an image's pictures, which shrink with their side, and of its histories."""
-    texts = [entry["photograph"], *entry["annotations"], *filter(None, entry["label_maps"])]
-    return sum(map(len, texts)), len(json.dumps(entry["histories"], separators=(",", ":")))
+def _count(entry: GalleryEntry) -> _Characters:
+    texts = [entry.pictures["photograph"], *entry.pictures["annotations"], *filter(None, entry.pictures["label_maps"])]
+    hierarchies = entry.hierarchies.values()
+    return _Characters(
+        sum(map(len, texts)),
+        _json_length(entry.pictures["histories"]),
+        sum(len(data["picture"]) + len(data["leaves"]) for data in hierarchies),
+        sum(_json_length({**data, "picture": "", "leaves": ""}) for data in hierarchies),
+    )
 
 
-def _image_pictures(results: Results, dataset: str, image_id: str, longest_side: int) -> dict[str, Any]:
+def _json_length(value: Any) -> int:
+    return len(json.dumps(value, separators=(",", ":")))
+
+
+def _entry(results: Results, dataset: str, image_id: str, sides: _Sides) -> GalleryEntry:
     folder = Path(ResultsTree(results.folder).dataset(dataset).folder)
-    photograph = fit(shown_as_rgb(read_image(find_image(folder, image_id))), longest_side, Image.Resampling.LANCZOS)
-    truths = [fit(segments, longest_side, Image.Resampling.NEAREST) for segments in annotations(folder, image_id)]
-    painted: list[np.ndarray] = []
-    # The finest annotation says most about which areas there are, so it colours the others.
-    order = sorted(range(len(truths)), key=lambda n: -len(np.unique(truths[n])))
-    truth_data = [""] * len(truths)
-    for number in order:
-        painted.append(assign_colours(truths[number], painted, void=0))
-        truth_data[number] = label_map_data(painted[-1])
+    image = shown_as_rgb(read_image(find_image(folder, image_id)))
+    photograph = fit(image, sides.pictures, Image.Resampling.LANCZOS)
+    painted: list[NDArray[np.uint8]] = []
+    truth_data = _annotations(folder, image_id, sides.pictures, painted)
     label_maps: list[str | None] = []
     histories: list[dict[str, list[float]] | None] = []
-    for method in results.methods:
+    hierarchies: dict[int, HierarchyData] = {}
+    for number, method in enumerate(results.methods):
         file = _file(results.runs.get((dataset, method)), image_id)
         if file is None:
             label_maps.append(None)
             histories.append(None)
             continue
-        labels = fit(read_labels(file, image_id), longest_side, Image.Resampling.NEAREST)
-        painted.append(assign_colours(labels, painted))
+        labels = read_labels(file, image_id)
+        painted.append(assign_colours(fit(labels, sides.pictures, Image.Resampling.NEAREST), painted))
         label_maps.append(label_map_data(painted[-1]))
         histories.append(_thinned(read_history(file, image_id)))
-    return {
+        hierarchy = read_hierarchy(file, image_id) if sides.hierarchies else None
+        # Hierarchies that were made elsewhere may have another size.
+        if hierarchy is not None and hierarchy.leaves.shape == image.shape[:2]:
+            hierarchies[number] = data_of_segmentation(image, labels, hierarchy, unquote(image_id), sides.hierarchies)
+    pictures = {
         "size": [photograph.shape[1], photograph.shape[0]],
         "photograph": photograph_data(photograph),
         "annotations": truth_data,
         "label_maps": label_maps,
         "histories": histories,
     }
+    return GalleryEntry(pictures, hierarchies)
+
+
+def _annotations(folder: Path, image_id: str, longest_side: int, painted: list[NDArray[np.uint8]]) -> list[str]:
+    """Return each annotation's picture; their colours are added to `painted`."""
+    truths = [fit(segments, longest_side, Image.Resampling.NEAREST) for segments in annotations(folder, image_id)]
+    # The finest annotation says most about which areas there are, so it colours the others.
+    order = sorted(range(len(truths)), key=lambda n: -len(np.unique(truths[n])))
+    data = [""] * len(truths)
+    for number in order:
+        painted.append(assign_colours(truths[number], painted, void=0))
+        data[number] = label_map_data(painted[-1])
+    return data
 
 
 def _file(run: Run | None, image_id: str) -> Path | None:
     return None if run is None else run.label_maps.get(image_id)
 
 
-def _thinned(history: dict[str, np.ndarray]) -> dict[str, list[float]] | None:
+def _thinned(history: dict[str, NDArray[Any]]) -> dict[str, list[float]] | None:
     """At most 80 evenly spaced iterations, the first and the last among them."""
     count = len(history.get("iteration", []))
     if count == 0:

@@ -3,6 +3,7 @@
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from PIL import Image
 from dynseg.figures.palette import colour_table
 from dynseg.figures.style import shrink
 from dynseg.metrics.relabelling import relabel
+from dynseg.viewer.data import webp_data
 
 FIGURE_SIDE = 1500
 _FIGURE_BYTES = 400_000
@@ -20,7 +22,7 @@ _PAGE_SCALE = 1.4 * 96 / 300
 
 def photograph_data(photograph: NDArray[np.uint8]) -> str:
     """Return a photograph, (H, W, 3) uint8, as WebP in base64."""
-    return _encoded(Image.fromarray(photograph), format="WEBP", quality=70, method=4)
+    return webp_data(Image.fromarray(photograph), quality=70)
 
 
 def label_map_data(painted: NDArray[np.uint8]) -> str:
@@ -28,7 +30,9 @@ def label_map_data(painted: NDArray[np.uint8]) -> str:
     used, compact = relabel(painted)
     picture = Image.fromarray(compact.astype(np.uint8)).convert("P")
     picture.putpalette(colour_table()[used].ravel().tolist())
-    return _encoded(picture, format="PNG", compress_level=7)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", compress_level=7)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def figure_data(path: Path) -> tuple[str, tuple[int, int]]:
@@ -38,11 +42,10 @@ def figure_data(path: Path) -> tuple[str, tuple[int, int]]:
         if max(picture.size) <= FIGURE_SIDE and path.stat().st_size <= _FIGURE_BYTES:
             return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}", size
         smaller = fit(np.asarray(picture.convert("RGB")), FIGURE_SIDE, Image.Resampling.LANCZOS)
-        data = _encoded(Image.fromarray(smaller), format="WEBP", quality=85, method=4)
-        return f"data:image/webp;base64,{data}", size
+        return f"data:image/webp;base64,{webp_data(Image.fromarray(smaller), quality=85)}", size
 
 
-def fit(pixels: NDArray, longest_side: int, resampling: Image.Resampling) -> NDArray:
+def fit(pixels: NDArray[Any], longest_side: int, resampling: Image.Resampling) -> NDArray[Any]:
     """Return a picture, (H, W, 3) uint8 or (H, W) integer, with no side longer than `longest_side`."""
     height, width = pixels.shape[:2]
     factor = longest_side / max(height, width)
@@ -50,9 +53,3 @@ def fit(pixels: NDArray, longest_side: int, resampling: Image.Resampling) -> NDA
         return pixels
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return shrink(pixels, size, resampling)
-
-
-def _encoded(picture: Image.Image, **options: object) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, **options)  # type: ignore[arg-type]
-    return base64.b64encode(buffer.getvalue()).decode()

@@ -22,6 +22,9 @@ index.images.forEach((image, number) => { image.number = number; });
 let listed = index.images;
 let current = null;
 let shown = { kind: "method", number: 0 };
+let shownRegions = null;
+// The slider's view and opacity, kept from one image to the next.
+const regionsSettings = {};
 
 function make(name, properties = {}, ...children) {
   const node = document.createElement(name);
@@ -152,8 +155,9 @@ function showImage(image) {
   }));
   element("annotations-title").hidden = pictures.annotations.length === 0;
   element("next").disabled = element("previous").disabled = listed.length < 2;
-  showMap(pictures);
+  // First, because the slider's lines are as thick as its place is wide.
   if (!viewer.open) viewer.showModal();
+  showMap(pictures);
 }
 
 function mapButton(kind, number, data, label, line) {
@@ -195,7 +199,18 @@ function showMap(pictures) {
   const what = shown.kind === "method" ? label : `Annotator ${shown.number + 1}`;
   overlay.alt = `Map of ${what}`;
   element("shown").textContent = data ? `Shown: ${what}` : `${what} has no label map of this image`;
+  showRegions(method, label);
   showHistory(pictures.histories[method], label);
+}
+
+function showRegions(method, label) {
+  const script = document.querySelector(`.regions[data-image="${current.number}"][data-method="${method}"]`);
+  element("regions-column").hidden = !script;
+  // Another map of the same image leaves the slider where it is.
+  if (!script || script === shownRegions) return;
+  shownRegions = script;
+  element("regions-title").textContent = `Hierarchy of ${label}: from one region to all`;
+  dynsegHierarchy(element("regions"), JSON.parse(script.textContent), regionsSettings);
 }
 
 function showHistory(record, label) {

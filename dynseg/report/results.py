@@ -117,7 +117,7 @@ def _read_run(tree: ResultsTree, config: Config, dataset: str, method: str, imag
 
 
 def _is_auto(config: Config, method: str) -> bool:
-    return images_per_job_setting(config, method) == "auto"
+    return bool(images_per_job_setting(config, method) == "auto")
 
 
 def segmentation_facts(results: Results) -> list[dict[str, Any]]:

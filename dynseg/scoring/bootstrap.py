@@ -130,7 +130,8 @@ def _measures(sums: Sequence[pd.DataFrame], weights: NDArray[np.float64]) -> NDA
         totals = weights @ of_run.to_numpy(dtype=np.float64)
         measures = measures_of_sums(dict(zip(of_run.columns, totals.T, strict=True)))
         of_runs.append([measures[name] for name in BY_NAME])
-    return np.mean(of_runs, axis=0)
+    means: NDArray[np.float64] = np.mean(of_runs, axis=0)
+    return means
 
 
 def _with_interval(name: str, estimate: NDArray[np.float64], resampled: NDArray[np.float64]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class TrainingResult:
         Few labels were left, the label map stood still, or T was reached.
     """
 
-    history: dict[str, NDArray]
+    history: dict[str, NDArray[Any]]
     stopped_by: str
 
 
@@ -148,6 +149,9 @@ def _result(rows: NDArray[np.float64]) -> TrainingResult:
             f"the loss is no longer finite at iteration {int(finite.argmin()) + 1}: lower the learning rate, "
             "or choose a mu that makes the weight of the continuity loss smaller"
         )
-    history: dict[str, NDArray] = {"iteration": np.arange(1, len(rows) + 1), "label_count": rows[:, 0].astype(np.int64)}
+    history: dict[str, NDArray[Any]] = {
+        "iteration": np.arange(1, len(rows) + 1),
+        "label_count": rows[:, 0].astype(np.int64),
+    }
     history["weight"], history["similarity_loss"], history["continuity_loss"] = rows[:, 1:4].T.copy()
     return TrainingResult(history, stopped_by)

@@ -224,7 +224,8 @@ def _pixel_bytes(bands: int) -> int:
 
 
 def _system_memory() -> int:
-    return psutil.virtual_memory().available
+    available: int = psutil.virtual_memory().available
+    return available
 
 
 def _control_group_memory(

@@ -50,7 +50,8 @@ class SegmentationNetwork(nn.Module):
         features = image
         for convolution, normalisation in zip(self.convolutions[:-1], self.normalisations[:-1], strict=True):
             features = normalisation(torch.relu(convolution(features)))
-        return self.normalisations[-1](self.convolutions[-1](features))
+        response: Tensor = self.normalisations[-1](self.convolutions[-1](features))
+        return response
 
 
 def initial_network(

@@ -76,7 +76,9 @@ def restore_labels(label_map: NDArray[np.integer], labels: NDArray[np.integer], 
         q of the network.
     """
     free = np.setdiff1d(np.arange(channels + len(labels) + 1), [*labels, UNLABELLED])
-    return np.concatenate([labels, free[: channels - len(labels)]]).astype(np.int64)[label_map]
+    label_of = np.concatenate([labels, free[: channels - len(labels)]]).astype(np.int64)
+    restored: NDArray[np.int64] = label_of[label_map]
+    return restored
 
 
 def share_kept(label_map: NDArray[np.integer], scribbles: NDArray[np.integer]) -> float:

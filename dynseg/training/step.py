@@ -112,7 +112,7 @@ class PlainStep:
 def respond(network: SegmentationNetwork, image: Tensor, autocast: torch.dtype | None = None) -> Tensor:
     """Return the response map (1, q, H, W) of an image (1, bands, H, W); see `PlainStep` for `autocast`."""
     with torch.autocast(image.device.type, autocast, enabled=autocast is not None):
-        response = network(image)
+        response: Tensor = network(image)
     return response if autocast is None else response.float()
 
 

@@ -3,11 +3,14 @@
 import base64
 import io
 import zlib
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+
+from dynseg.hierarchy import Hierarchy
+from dynseg.metrics.components import connected_components
 
 PREVIEW_SIDE = 1000
 _QUALITY = 80
@@ -100,6 +103,42 @@ def hierarchy_data(
     }
 
 
+def data_of_segmentation(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    hierarchy: Hierarchy,
+    title: str,
+    longest_side: int = PREVIEW_SIDE,
+) -> HierarchyData:
+    """Return what `hierarchy_data` does of a method's result; it begins with as many regions as the label map has.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W, 3) uint8
+        sRGB.
+    labels : ndarray, (H, W), integer
+        The label map.
+    hierarchy : Hierarchy
+        Of the image's size.
+    title, longest_side
+        As for `hierarchy_data`.
+
+    Raises
+    ------
+    ValueError
+        If the image and the hierarchy differ in size.
+    """
+    return hierarchy_data(
+        image,
+        hierarchy.leaves,
+        hierarchy.parents,
+        np.concatenate([np.zeros(hierarchy.leaf_count), hierarchy.altitudes]),
+        title,
+        suggested=min(int(connected_components(labels).max()), hierarchy.leaf_count),
+        longest_side=longest_side,
+    )
+
+
 def webp_data(picture: Image.Image, quality: int) -> str:
     """Return a picture as WebP in base64."""
     buffer = io.BytesIO()
@@ -108,7 +147,7 @@ def webp_data(picture: Image.Image, quality: int) -> str:
 
 
 def _leaf_areas(
-    image: NDArray, leaves: NDArray, parents: NDArray, altitudes: NDArray, suggested: int | None
+    image: NDArray[Any], leaves: NDArray[Any], parents: NDArray[Any], altitudes: NDArray[Any], suggested: int | None
 ) -> NDArray[np.int64]:
     """Count the pixels of each leaf, and refuse arrays that don't belong together."""
     areas = np.bincount(leaves.ravel())
@@ -129,9 +168,10 @@ def _leaf_areas(
     return areas
 
 
-def _leaf_colours(image: NDArray[np.uint8], leaves: NDArray, areas: NDArray) -> NDArray[np.uint8]:
+def _leaf_colours(image: NDArray[np.uint8], leaves: NDArray[Any], areas: NDArray[Any]) -> NDArray[np.uint8]:
     sums = [np.bincount(leaves.ravel(), weights=image[:, :, band].ravel()) for band in range(3)]
-    return np.rint(np.stack(sums, axis=1) / areas[:, np.newaxis]).astype(np.uint8)
+    means: NDArray[np.float64] = np.stack(sums, axis=1) / areas[:, np.newaxis]
+    return np.rint(means).astype(np.uint8)
 
 
 def _preview_size(width: int, height: int, longest_side: int) -> tuple[int, int]:
@@ -139,7 +179,7 @@ def _preview_size(width: int, height: int, longest_side: int) -> tuple[int, int]
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def _nearest(leaves: NDArray, size: tuple[int, int]) -> NDArray:
+def _nearest(leaves: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Take the leaf at the centre of each pixel of the preview; `size` is (width, height)."""
     columns, rows = (
         ((np.arange(small) + 0.5) * large / small).astype(np.intp)
@@ -148,7 +188,7 @@ def _nearest(leaves: NDArray, size: tuple[int, int]) -> NDArray:
     return leaves[np.ix_(rows, columns)]
 
 
-def _row_differences(leaves: NDArray) -> NDArray[np.int32]:
+def _row_differences(leaves: NDArray[Any]) -> NDArray[np.int32]:
     rows = leaves.astype(np.int32)
     return np.concatenate([rows[:1], rows[1:] - rows[:-1]])
 

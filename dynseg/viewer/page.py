@@ -35,21 +35,36 @@ def hierarchy_page(images: Sequence[HierarchyData], title: str = "Segmentation h
     """
     if not images:
         raise ValueError("a page needs at least one image")
+    return (
+        templates("viewer")
+        .get_template("page.html")
+        .render(
+            title=title if len(images) > 1 else images[0]["title"],
+            style=Markup(base_style() + _resource("page.css") + fragment_style()),
+            fragment_script=Markup(fragment_script()),
+            page_script=Markup(_resource("page.js")),
+            index=[{"title": image["title"], "thumbnail": _thumbnail(image)} for image in images],
+            images=images,
+        )
+    )
+
+
+def templates(room: str) -> jinja2.Environment:
+    """Return the templates of a sub-package; the filter `script_json` is `script_json`."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dynseg", "viewer"),
+        loader=jinja2.PackageLoader("dynseg", room),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(
-        title=title if len(images) > 1 else images[0]["title"],
-        style=Markup(_resource("page.css") + fragment_style()),
-        fragment_script=Markup(fragment_script()),
-        page_script=Markup(_resource("page.js")),
-        index=script_json([{"title": image["title"], "thumbnail": _thumbnail(image)} for image in images]),
-        images=[script_json(image) for image in images],
-    )
+    environment.filters["script_json"] = script_json
+    return environment
+
+
+def base_style() -> str:
+    """Return the style sheet of any page of ours: its colours, light and dark, as variables, and its font."""
+    return _resource("base.css")
 
 
 def fragment_script() -> str:
@@ -62,7 +77,7 @@ def fragment_script() -> str:
 
 
 def fragment_style() -> str:
-    """Return the style sheet of `dynsegHierarchy`; it takes the page's colours from the variables of page.css."""
+    """Return the style sheet of `dynsegHierarchy`; it takes the page's colours from the variables of `base_style`."""
     return _resource("hierarchy.css")
 
 

@@ -4,7 +4,7 @@ Cluster profiles ask for time by these estimates and `images_per_job: auto` size
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dynseg.methods import Method
@@ -66,7 +66,7 @@ def segmentation_seconds(method: Method, parameters: Any, size: Size, threads: i
         slowest = max(cost.iteration_gflop / GPU_GFLOPS, GPU_ITERATION_SECONDS)
         return cost.iterations * slowest + cost.application_gflop / GPU_GFLOPS
     gflop = cost.iterations * cost.iteration_gflop + cost.application_gflop
-    return cost.cpu_factor * gflop / (CPU_GFLOPS * threads**THREAD_EXPONENT)
+    return cost.cpu_factor * gflop / (CPU_GFLOPS * float(threads**THREAD_EXPONENT))
 
 
 def choose_images_per_job(method: Method, parameters: Sequence[Any], sizes: Iterable[Size]) -> int:
@@ -133,5 +133,5 @@ def job_megabytes(
     return attempt * math.ceil(needed / 1e6)
 
 
-def _power_of_two(value: float, rounding: Any) -> int:
-    return 2 ** max(0, rounding(math.log2(value)))
+def _power_of_two(value: float, rounding: Callable[[float], int]) -> int:
+    return int(2 ** max(0, rounding(math.log2(value))))

@@ -75,7 +75,7 @@ def export_options(entry: Mapping[str, Any]) -> list[str]:
 
 def dataset_label(config: Config, dataset_id: str) -> str:
     """Return a dataset's name in tables and figures."""
-    return config["datasets"][dataset_id].get("label", dataset_id)
+    return str(config["datasets"][dataset_id].get("label", dataset_id))
 
 
 def scored_datasets(config: Config) -> list[str]:

@@ -143,7 +143,8 @@ def method_scales(config: Config, method_id: str) -> dict[str, list[float]]:
 
 def method_seeds(config: Config, method_id: str) -> list[int]:
     """Return the seeds that a method runs with: all of them, or the first for a method that draws nothing."""
-    return config["seeds"] if method_of(config, method_id).uses_seed else config["seeds"][:1]
+    seeds: list[int] = config["seeds"]
+    return seeds if method_of(config, method_id).uses_seed else seeds[:1]
 
 
 def images_per_job(config: Config, method_id: str, sizes: Iterable[Size]) -> int:
@@ -158,7 +159,7 @@ def images_per_job(config: Config, method_id: str, sizes: Iterable[Size]) -> int
     """
     wanted = images_per_job_setting(config, method_id)
     if wanted != "auto":
-        return wanted
+        return int(wanted)
     grids = ([point_id for point_id, _ in grid(config, grid_id)] for grid_id in config["tuning"]["grids"])
     beside = next((points for points in grids if method_id in points), [method_id])
     parameters = [method_parameters(config, each) for each in beside]
@@ -192,7 +193,7 @@ def predictions_contents(config: Config, method_id: str) -> str:
 
 def method_label(config: Config, method_id: str) -> str:
     """Return a method's name in tables and figures."""
-    return every_method(config)[method_id].get("label", method_id)
+    return str(every_method(config)[method_id].get("label", method_id))
 
 
 def settings_beside_scheme(config: Config, method_id: str) -> list[str]:

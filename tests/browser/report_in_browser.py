@@ -16,6 +16,7 @@ from dynseg.report.build import build_report
 from dynseg.scoring.scores import read_scores
 
 METHODS = {"fixed-5": 0.2, "fsf-15": 0.9, "scf-50": 0.6}
+HIERARCHICAL = "scf-50"
 PLAIN_IDS = [f"image{number:02d}" for number in range(30)]
 
 
@@ -25,7 +26,8 @@ def report(tmp_path_factory) -> Path:
     write_dataset(results / "datasets" / "mosaic", [*AWKWARD_IDS, *PLAIN_IDS])
     write_dataset(results / "datasets" / "photographs", ["tall", "taller"], (80, 50), annotators=0)
     for method, quality in METHODS.items():
-        write_run(results, "mosaic", method, quality, iterations=0 if method == "scf-50" else 60)
+        iterations = 0 if method == "scf-50" else 60
+        write_run(results, "mosaic", method, quality, iterations=iterations, hierarchical=method == HIERARCHICAL)
         write_run(results, "photographs", method, quality, iterations=0)
     write_table(
         results, {("mosaic", name): read_scores(results / f"scores/mosaic/{name}/seed0.csv") for name in METHODS}
@@ -172,6 +174,45 @@ def test_choosing_a_method_shows_its_map_scores_and_training(opened: Opener) -> 
     assert browser.execute_script("return location.hash").endswith("/scf-50")
     browser.find_elements(By.CSS_SELECTOR, "#annotations button")[1].click()
     assert browser.find_element(By.ID, "shown").text == "Shown: Annotator 2"
+
+
+def regions_label(browser: WebDriver) -> str | None:
+    """Return what a screen reader reads of the slider's picture; None where no slider is shown."""
+    column = browser.find_element(By.ID, "regions-column")
+    pictures = column.find_elements(By.CSS_SELECTOR, "canvas[role=img]")
+    return pictures[0].get_attribute("aria-label") if column.is_displayed() and pictures else None
+
+
+def test_a_row_with_hierarchies_has_a_slider(opened: Opener) -> None:
+    browser = opened(f"#/mosaic/image00/{HIERARCHICAL}")
+    wait(browser, lambda: regions_label(browser))
+    assert browser.find_element(By.ID, "regions-title").text == f"Hierarchy of {HIERARCHICAL}: from one region to all"
+    slider = browser.find_element(By.CSS_SELECTOR, "#regions input[aria-label='Number of regions']")
+    slider.send_keys(Keys.HOME)
+    assert regions_label(browser) == "image00 in 1 region"
+    slider.send_keys(Keys.ARROW_RIGHT)
+    assert regions_label(browser) == "image00 in 2 regions"
+    # The arrow moved the slider, not the gallery; another map of the image leaves the slider where it is.
+    assert viewer_title(browser) == "image00"
+    browser.find_elements(By.CSS_SELECTOR, "#annotations button")[1].click()
+    assert regions_label(browser) == "image00 in 2 regions"
+
+    browser.find_element(By.ID, "next").click()
+    wait(browser, lambda: (regions_label(browser) or "").startswith("image01 in "))
+    browser.find_elements(By.CSS_SELECTOR, "#label-maps button")[0].click()
+    assert regions_label(browser) is None
+    press(browser, Keys.ESCAPE)
+
+
+def test_the_sliders_picture_fits_a_narrow_screen(opened: Opener) -> None:
+    browser = opened(f"#/mosaic/image00/{HIERARCHICAL}", width=390, height=800)
+    wait(browser, lambda: regions_label(browser))
+    assert (
+        browser.execute_script("const e = document.getElementById('viewer'); return e.scrollWidth - e.clientWidth") == 0
+    )
+    stage = browser.find_element(By.CSS_SELECTOR, "#regions .hierarchy-stage")
+    assert 200 < stage.rect["width"] <= 390
+    assert unnamed_parts(browser, "button", "slider", "image", "radio", "spinbutton") == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from random_hierarchies import hierarchy_over
 from synthetic_results import AWKWARD_IDS, report_config, write_dataset, write_run, write_table
 
 from dynseg.cli.report import command
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_segments
-from dynseg.io.label_maps import write_label_maps
+from dynseg.io.label_maps import read_labels, write_label_maps
+from dynseg.metrics import connected_components
 from dynseg.report import gallery
 from dynseg.report.build import build_report
 from dynseg.result import Segmentation
@@ -60,7 +62,8 @@ def results(tmp_path_factory) -> Path:
     write_dataset(folder / "datasets" / "mosaic", [*AWKWARD_IDS, "plain"])
     write_dataset(folder / "datasets" / "photographs", ["only"], annotators=0)
     for number, method in enumerate(METHODS):
-        write_run(folder, "mosaic", method, 0.9 - 0.4 * number, iterations=200 if number == 0 else 0)
+        iterations = 200 if number == 0 else 0
+        write_run(folder, "mosaic", method, 0.9 - 0.4 * number, iterations=iterations, hierarchical=number == 1)
         write_run(folder, "photographs", method, 0.9, iterations=0)
     scores = {("mosaic", method): read_scores(folder / f"scores/mosaic/{method}/seed0.csv") for method in METHODS}
     write_table(folder, scores)
@@ -217,6 +220,53 @@ def test_pictures_shrink_where_there_are_too_many(results: Path, tmp_path: Path,
     monkeypatch.setattr(gallery, "SHORTEST_LONGEST_SIDE", 36)
     pictures = page_of(results, tmp_path).data("pictures")
     assert {tuple(picture["size"]) for picture in pictures} == {(36, 24)}
+
+
+def hierarchies(page: Page) -> dict[tuple[int, int], dict]:
+    """Return the hierarchies of a page by the number of the image and of the method."""
+    places = [
+        (int(attributes["data-image"] or 0), int(attributes["data-method"] or 0))
+        for tag, attributes in page.elements
+        if tag == "script" and attributes.get("class") == "regions"
+    ]
+    return dict(zip(places, page.data("regions"), strict=True))
+
+
+def test_rows_with_hierarchies_have_a_slider_for_each_image(results: Path, tmp_path: Path) -> None:
+    page = page_of(results, tmp_path)
+    found = hierarchies(page)
+    assert list(found) == [(image, 1) for image in range(4)]
+    (index,) = page.data("index")
+    assert [found[image, 1]["title"] for image in range(4)] == [entry["title"] for entry in index["images"][:4]]
+    label_map = results / "label_maps/mosaic/scf-50/seed0" / f"{AWKWARD_IDS[1]}.h5"
+    regions = int(connected_components(read_labels(label_map, AWKWARD_IDS[1])).max())
+    assert (found[1, 1]["full_size"], found[1, 1]["suggested"]) == ([72, 48], regions)
+
+
+def test_sliders_are_left_out_where_there_is_no_room_for_them(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = page_of(results, tmp_path)
+    pictures = sum(len(text) for kind, text in whole.scripts if kind == "pictures")
+    sliders = sum(len(text) for kind, text in whole.scripts if kind == "regions")
+    monkeypatch.setattr(gallery, "GALLERY_BUDGET", pictures + sliders)
+    assert len(hierarchies(page_of(results, tmp_path))) == 4
+    monkeypatch.setattr(gallery, "GALLERY_BUDGET", pictures)
+    page = page_of(results, tmp_path)
+    assert hierarchies(page) == {}
+    assert page.data("pictures") == whole.data("pictures")
+
+
+def test_a_hierarchy_of_another_size_than_its_image_is_left_out(results: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "results"
+    shutil.copytree(results, copied)
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, (48, 72))
+    other = hierarchy_over(random, random.integers(0, 2, (4, 6)))
+    write_label_maps(
+        copied / "label_maps/mosaic/scf-50/seed0/plain.h5", [("plain", Segmentation(labels, hierarchy=other))], {}
+    )
+    assert list(hierarchies(page_of(copied, tmp_path))) == [(0, 1), (1, 1), (2, 1)]
 
 
 def test_without_table_figures_scores_and_maps_there_is_still_a_gallery(results: Path, tmp_path: Path) -> None:

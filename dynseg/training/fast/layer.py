@@ -47,7 +47,8 @@ class StripConvolutionLayer(nn.Module):
             _, channels, height, width = self._shape = features.shape
             strip = strip_height(height, width)
             self._runner = StripRunner(height, strip, lambda: StripConvolution(strip, width, channels, features.dtype))
-        return cast(Tensor, _Convolve.apply(features, self.weight, self.bias, self._runner))
+        apply = cast(Callable[..., Tensor], _Convolve.apply)
+        return apply(features, self.weight, self.bias, self._runner)
 
 
 class _Convolve(torch.autograd.Function):
