@@ -169,6 +169,7 @@ def segment_with(
             weight_of(parameters.scheme, parameters.mu),
             sizes=sizes,
             scribbles=numbered,
+            repeats_border=True,
             on_iteration=on_iteration,
         )
         return dataclasses.replace(result, facts={**result.facts, **sizes.facts()})
@@ -445,7 +446,9 @@ def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: i
         _check_memory(pixels, longer_side, model.parameters, device)
         sizes = Sizes.within(size, longer_side, model.parameters.scale)
         applied = applied_image(pixels, sizes.applied).to(device)
-        labels = smallest_unsigned(label_map(network, applied, model.parameters, size).cpu().numpy())
+        labels = smallest_unsigned(
+            label_map(network, applied, model.parameters, size, repeats_border=True).cpu().numpy()
+        )
         facts = {"applied_height": sizes.applied[0], "applied_width": sizes.applied[1]}
         return Segmentation(labels, {}, {**facts, "seconds": time.perf_counter() - start})
 

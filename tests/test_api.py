@@ -190,7 +190,7 @@ def test_the_callback_sees_every_iteration() -> None:
         ({"channels": 1}, "would begin with 1 "),
         ({"iteration": 5}, "no parameter 'iteration'"),
         ({"device": "cuda"}, "no CUDA device"),
-        ({"device": "cuda:0"}, "device must be one of auto, cpu, cuda, not 'cuda:0'"),
+        ({"device": "cuda:0"}, "device must be one of auto, cpu, cuda, mps, not 'cuda:0'"),
         ({"scribbles": np.zeros((3, 3), int)}, "scribbles are 3 × 3 pixels and the image 32 × 24"),
         ({"scribbles": np.full((24, 32), 255)}, "scribbles are empty"),
         ({"scribbles": np.full((24, 32), 0.5)}, "whole numbers"),

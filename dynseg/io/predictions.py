@@ -338,8 +338,9 @@ def _images_of_hdf5(file: Path) -> dict[str, str]:
                 images[image_id] = f"{image_id}/labels"
     if list(images) == ["labels"]:
         return {file.stem: "labels"}
-    # The only array of a file may be named by the image or, as many programs do, by what it is.
-    return {file.stem: next(iter(images.values())), **images} if len(images) == 1 else images
+    # A file's only array, if in no group of its own, may be named by the image or, as many programs do, by what it is.
+    alone = [name for image_id, name in images.items() if name == image_id and len(images) == 1]
+    return {**{file.stem: name for name in alone}, **images}
 
 
 def _list_annotations(

@@ -26,12 +26,13 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         self.bands = bands
         widths = [bands, *[channels] * components]
+        # Whatever the caller's default type is.
         self.convolutions = nn.ModuleList(
-            [nn.Conv2d(width, channels, kernel_size=3, padding=1) for width in widths[:-1]]
-            + [nn.Conv2d(widths[-1], channels, kernel_size=1)]
+            [nn.Conv2d(width, channels, kernel_size=3, padding=1, dtype=torch.float32) for width in widths[:-1]]
+            + [nn.Conv2d(widths[-1], channels, kernel_size=1, dtype=torch.float32)]
         )
         self.normalisations = nn.ModuleList(
-            nn.BatchNorm2d(channels, track_running_stats=False) for _ in self.convolutions
+            nn.BatchNorm2d(channels, track_running_stats=False, dtype=torch.float32) for _ in self.convolutions
         )
 
     def forward(self, image: Tensor) -> Tensor:

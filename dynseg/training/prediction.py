@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from dynseg.training.enlargement import enlarged_labels
 from dynseg.training.fast.forward import ForwardPass
@@ -18,6 +19,8 @@ def label_map(
     image: Tensor,
     parameters: TrainingParameters | None = None,
     size: tuple[int, int] | None = None,
+    *,
+    repeats_border: bool = False,
 ) -> Tensor:
     """Return the label map of a network as it is now.
 
@@ -30,6 +33,9 @@ def label_map(
         Its `step` and `precision` count; the defaults if missing.
     size : tuple of int, optional
         H and W of the label map, by default the image's own; larger ones come from enlarged responses.
+    repeats_border : bool
+        Whether the image goes on beyond its border with its outermost pixels, as far as the network sees. As published
+        it goes on with zeros, which leaves a frame of clusters that are nowhere else.
 
     Returns
     -------
@@ -37,23 +43,23 @@ def label_map(
         Indices of the network's channels, on the network's device.
     """
     parameters = parameters or TrainingParameters()
-    enlarged_size = None if size is None or size == image.shape[1:] else size
+    margin = len(network.convolutions) - 1 if repeats_border else 0
+    enlarged_size = None if size is None or size == tuple(image.shape[1:]) else size
+    if margin:
+        image = pad(image[None], (margin,) * 4, mode="replicate")[0]
     if runs_fast(image, parameters):
-        return _fast_label_map(network, image, enlarged_size)
-    with tf32_allowed(parameters.precision == "tf32"):
-        network = in_layout_of(image.device, network)
-        response = respond(network, image[None], autocast_type(image.device, parameters.precision))[0]
-    if enlarged_size is None:
-        return response.argmax(dim=0)
-    return enlarged_labels(response.permute(1, 2, 0), enlarged_size)
-
-
-def _fast_label_map(network: SegmentationNetwork, image: Tensor, size: tuple[int, int] | None) -> Tensor:
-    response = _fast_response(network, image)
-    if size is not None:
-        return enlarged_labels(response, size)
+        response = _fast_response(network, image)
+    else:
+        with tf32_allowed(parameters.precision == "tf32"):
+            network = in_layout_of(image.device, network)
+            response = respond(network, image[None], autocast_type(image.device, parameters.precision))[0]
+        response = response.permute(1, 2, 0)
+    if margin:
+        response = response[margin:-margin, margin:-margin].contiguous()
+    if enlarged_size is not None:
+        return enlarged_labels(response, enlarged_size)
     # As the training step takes it: of equal responses the first.
-    return as_pixels(response).max(dim=1).indices.view(response.shape[:2])
+    return as_pixels(response.contiguous()).max(dim=1).indices.view(response.shape[:2])
 
 
 @one_thread_per_operation()

@@ -28,6 +28,7 @@ def train_and_apply(
     sizes: Sizes | None = None,
     refine: Callable[[NDArray[np.uint8]], Callable[[Tensor], Tensor]] | None = None,
     scribbles: NDArray[np.int64] | None = None,
+    repeats_border: bool = False,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
     """Train a network on an image and return the label map of the trained network.
@@ -49,6 +50,8 @@ def train_and_apply(
         of the similarity loss.
     scribbles : ndarray, (H, W), int64, optional
         Labels, below the number of channels, that some pixels should get; -1 elsewhere.
+    repeats_border : bool
+        See `dynseg.training.prediction.label_map`.
     on_iteration : callable, optional
         Called at every iteration; see `dynseg.training.loop.OnIteration`.
 
@@ -71,7 +74,7 @@ def train_and_apply(
         scribbles=None if scribbles is None else reduce_scribbles(scribbles, *sizes.trained),
         on_iteration=on_iteration,
     )
-    labels = label_map(network, image, parameters, sizes.original).cpu().numpy()
+    labels = label_map(network, image, parameters, sizes.original, repeats_border=repeats_border).cpu().numpy()
     return Segmentation(labels, trained.history, training_facts(trained))
 
 

@@ -14,6 +14,7 @@ import yaml
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, Context, find_method, method_names
 from dynseg.parameters import make_parameters
+from dynseg.workflow.methods import ENTRY_KEYS
 
 DOCS = Path(__file__).parents[2] / "docs" / "methods.md"
 
@@ -67,7 +68,8 @@ def test_the_pages_configuration_names_methods_and_parameters_that_exist(install
     ]
     assert len(entries) >= 3
     for entry in entries:
-        make_parameters(find_method(entry.pop("method")).parameters, entry)
+        settings = {key: value for key, value in entry.items() if key not in ENTRY_KEYS}
+        make_parameters(find_method(entry["method"]).parameters, settings)
 
 
 def test_the_page_lists_the_builtin_methods():

@@ -61,3 +61,32 @@ def test_it_holds_two_maps_however_many_layers_there_are(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.Tensor, "new_empty", counted)
     label_map(network, image)
     assert made.count(((12, 16, 8),)) == 2
+
+
+@pytest.mark.parametrize("step", ["fast", "plain"])
+def test_a_uniform_image_has_one_label_where_the_border_is_repeated(step: str) -> None:
+    image = torch.full((3, 30, 40), 0.5)
+    parameters = TrainingParameters(components=2, channels=10, step=step)
+    network = initial_network(2, 10, seed=0)
+    assert label_map(network, image, parameters).unique().numel() > 1
+    for size in (None, (60, 80)):
+        labels = label_map(network, image, parameters, size, repeats_border=True)
+        assert labels.shape == (size or (30, 40))
+        assert labels.unique().numel() == 1
+
+
+def test_beyond_the_reach_of_the_border_responses_differ_by_no_more_than_normalisation() -> None:
+    image = torch.rand(3, 40, 50, generator=torch.Generator().manual_seed(0))
+    network = initial_network(1, 6, seed=0)
+    published, repeated = label_map(network, image), label_map(network, image, repeats_border=True)
+    assert (published != repeated)[3:-3, 3:-3].float().mean() < 0.02
+
+
+def test_networks_are_of_single_precision_whatever_the_caller_s_default_is() -> None:
+    expected = [parameter.clone() for parameter in initial_network(2, 6, seed=1).parameters()]
+    torch.set_default_dtype(torch.float64)
+    try:
+        network = initial_network(2, 6, seed=1)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(one, other) for one, other in zip(network.parameters(), expected, strict=True))
