@@ -1,6 +1,7 @@
 """Fixtures that several tests share."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     import torch
+
+# What several tests share.
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 # Tests run beside each other: threads that wait for each other would take most of their time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

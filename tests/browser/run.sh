@@ -11,4 +11,4 @@ if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; the
 fi
 # Beside the environment, not in it: only this script needs them.
 [ -d "$tools/selenium" ] || "$python" -m pip install --quiet --target "$tools" "selenium>=4.25,<5"
-PYTHONPATH="$tools:tests:tests/browser" exec "$python" -m pytest -p chromium -W default tests/browser/*_in_browser.py "$@"
+PYTHONPATH="$tools:tests/browser" exec "$python" -m pytest -p chromium -W default tests/browser/*_in_browser.py "$@"

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def write_dataset(folder: Path, names: list[str]) -> dict[str, str]:
