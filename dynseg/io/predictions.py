@@ -339,8 +339,9 @@ def _images_of_hdf5(file: Path) -> dict[str, str]:
     if list(images) == ["labels"]:
         return {file.stem: "labels"}
     # A file's only array, if in no group of its own, may be named by the image or, as many programs do, by what it is.
-    alone = [name for image_id, name in images.items() if name == image_id and len(images) == 1]
-    return {**{file.stem: name for name in alone}, **images}
+    if list(images) == list(images.values()) and len(images) == 1:
+        return {file.stem: next(iter(images)), **images}
+    return images
 
 
 def _list_annotations(

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.hierarchy import Hierarchy, number_regions
+from dynseg.regions.affinities import with_global_term
 from dynseg.regions.boundaries import BoundaryEvidence, colour_memberships, colour_planes
+from dynseg.regions.graph import RegionGraph, mixed, region_graph
+from dynseg.regions.rarity import pair_rarity
 
 # Chosen on train and val images of BSD500, as are those of `boundaries`.
 # Weight of the contrast between neighbouring pixels beside the strength (1) where leaves are found: it places
@@ -23,23 +26,31 @@ LEAF_SHARE = 1 / 5000
 class MergingParameters:
     """What makes two neighbouring regions dissimilar.
 
-    The dissimilarity is (mean strength along their boundary + `contrast_weight` x mean contrast along it +
+    The dissimilarity is (mean of (local + `global_weight` x global) / (1 + `global_weight`) along their boundary +
     `colour_weight` x distance of their colour histograms) x min(1, smaller area / `area_share`) ^ `area_power`,
-    computed anew at every merge.
+    computed anew at every merge. Local is strength + `contrast_weight` x contrast. Global is how far the eigenvectors
+    of the leaves' normalised cut lie apart there: large where a boundary is part of one that divides the image.
 
     Attributes
     ----------
+    rarity_weight : float
+        Local is the weighted mean of that and, with this weight, how rare the pair of colours across the boundary is
+        in this image; as large as the former in the mean over the image and at most.
     contrast_weight, colour_weight : float
         Both terms are in [0, 1], as the strength is.
+    global_weight : float
+        The term has the mean over the image of the local one, and its largest possible value.
     area_share : float
         Share of the image from which on a region's area doesn't count: without this factor small strong fragments
         outlive everything.
     area_power : float
     """
 
-    contrast_weight: float = 0.3
-    colour_weight: float = 0.4
-    area_share: float = 0.01
+    contrast_weight: float = 0.6
+    colour_weight: float = 0.6
+    rarity_weight: float = 0.5
+    global_weight: float = 0.6
+    area_share: float = 0.003
     area_power: float = 0.3
 
     @property
@@ -51,7 +62,7 @@ class MergingParameters:
 # For covering, Rand index and variation of information, and for people.
 REGIONS = MergingParameters()
 # Keeps small regions: for the pooled mIOU, where each small segment counts as much as a large one.
-DETAILS = MergingParameters(contrast_weight=0.6, colour_weight=0.8, area_share=0.0003, area_power=1.0)
+DETAILS = MergingParameters(contrast_weight=1.0, colour_weight=1.0, area_share=0.0003, area_power=1.0)
 
 
 def build_hierarchy(
@@ -74,12 +85,22 @@ def build_hierarchy(
         vertical + LEAF_CONTRAST_WEIGHT * evidence.vertical_contrast,
         horizontal + LEAF_CONTRAST_WEIGHT * evidence.horizontal_contrast,
     )
-    graph = _region_graph(
+    graph = region_graph(
         leaves,
         vertical + parameters.contrast_weight * evidence.vertical_contrast,
         horizontal + parameters.contrast_weight * evidence.horizontal_contrast,
     )
-    children, altitudes = _Merging(graph, np.bincount(leaves.ravel()), _colour_sums(image, leaves), parameters).run()
+    areas, colours = np.bincount(leaves.ravel()), _colour_sums(image, leaves)
+    if parameters.rarity_weight > 0:
+        rarity = region_graph(leaves, *pair_rarity(image))
+        graph = mixed(
+            graph,
+            (rarity.sums / rarity.lengths)[:, np.newaxis],
+            parameters.rarity_weight,
+            1 + parameters.contrast_weight,
+        )
+    graph = with_global_term(graph, areas, colours, parameters.global_weight, 1 + parameters.contrast_weight)
+    children, altitudes = _Merging(graph, areas, colours, parameters).run()
     return Hierarchy(leaves, children, np.minimum(altitudes / parameters.largest, 1).astype(np.float32))
 
 
@@ -96,15 +117,6 @@ def estimate_hierarchy_memory(height: int, width: int) -> int:
 
 # Higra's graph of pixels and its hierarchy: the peak was 465 at 1600 × 1600 pixels, the evidence included.
 _BYTES_PER_PIXEL = 500
-
-
-@dataclass(frozen=True)
-class _RegionGraph:
-    """Pairs of neighbouring leaves, (arcs, 2); the sum of strength along each arc; its length in pixel sides."""
-
-    pairs: NDArray[np.int64]
-    sums: NDArray[np.float64]
-    lengths: NDArray[np.int64]
 
 
 def _leaves(vertical: NDArray[np.float32], horizontal: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -126,22 +138,6 @@ def _leaves(vertical: NDArray[np.float32], horizontal: NDArray[np.float32]) -> N
     tree, altitudes = hg.watershed_hierarchy_by_area(graph, weights)
     basins = hg.labelisation_horizontal_cut_from_threshold(tree, altitudes, LEAF_SHARE * height * width)
     return number_regions(basins.reshape(height, width))
-
-
-def _region_graph(
-    leaves: NDArray[np.int32], vertical: NDArray[np.float32], horizontal: NDArray[np.float32]
-) -> _RegionGraph:
-    """Return which leaves are neighbours, and the strength of the arcs between them."""
-    ones = np.concatenate([leaves[:-1].ravel(), leaves[:, :-1].ravel()]).astype(np.int64)
-    others = np.concatenate([leaves[1:].ravel(), leaves[:, 1:].ravel()]).astype(np.int64)
-    strengths = np.concatenate([vertical.ravel(), horizontal.ravel()])
-    differ = ones != others
-    count = int(leaves.max()) + 1
-    codes = np.minimum(ones, others)[differ] * count + np.maximum(ones, others)[differ]
-    arcs, arc_of_side = np.unique(codes, return_inverse=True)
-    sums = np.bincount(arc_of_side, strengths[differ], minlength=arcs.size).astype(np.float64)
-    lengths = np.bincount(arc_of_side, minlength=arcs.size)
-    return _RegionGraph(np.stack(np.divmod(arcs, count), axis=1), sums, lengths)
 
 
 def _colour_sums(image: NDArray[Any], leaves: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -170,7 +166,7 @@ class _Merging:
 
     Parameters
     ----------
-    graph : _RegionGraph
+    graph : RegionGraph
     areas : ndarray, (L,), int64
         Pixels of each leaf.
     colours : ndarray, (L, bins), float32
@@ -180,7 +176,7 @@ class _Merging:
 
     def __init__(
         self,
-        graph: _RegionGraph,
+        graph: RegionGraph,
         areas: NDArray[np.int64],
         colours: NDArray[np.float32],
         parameters: MergingParameters,

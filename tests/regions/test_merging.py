@@ -1,5 +1,7 @@
 """Leaves and merges."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from dynseg.regions.boundaries import boundary_evidence
@@ -30,14 +32,17 @@ def test_the_same_evidence_makes_the_same_hierarchy() -> None:
     assert np.array_equal(first.altitudes, second.altitudes)
 
 
-def test_a_small_spot_does_not_outlive_large_regions() -> None:
+def test_small_spots_outlive_large_regions_only_without_the_area_factor() -> None:
     image = np.full((100, 120, 3), 90, np.uint8)
     image[:, 60:] = 150
     image[48:52, 20:24] = (255, 0, 0)
-    hierarchy = build_hierarchy(image, boundary_evidence(image, []))
-    halves = hierarchy.cut_into(2)
-    assert halves[50, 5] == halves[50, 21]
-    assert halves[50, 5] != halves[50, 110]
+    evidence = boundary_evidence(image, [])
+    spot, ground, other = (50, 21), (50, 5), (50, 110)
+    for power, apart in ((0.0, True), (1.0, False)):
+        parameters = replace(REGIONS, area_share=0.02, area_power=power)
+        two = build_hierarchy(image, evidence, parameters).cut_into(2)
+        assert (two[spot] != two[ground]) == apart
+        assert (two[ground] != two[other]) != apart
 
 
 def test_a_uniform_image_is_one_leaf() -> None:

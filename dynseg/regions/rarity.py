@@ -1,0 +1,63 @@
+"""How rare a pair of colours is in an image: the image's own statistics, by pointwise mutual information."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynseg.regions.boundaries import colour_planes
+
+# Chosen on train and val images of BSD500.
+# Rarity: the image's colours are grouped into so many, and pairs of them counted at these distances in pixels; how much
+# rarer a pair is than its two colours beside themselves is the pointwise mutual information (Isola et al. 2014), whose
+# joint probability is raised to this power.
+PAIR_COLOURS = 24
+PAIR_DISTANCES = (2, 4, 6)
+PAIR_POWER = 1.25
+_PAIR_SIGMA = 1.0
+_PAIR_SAMPLES = 5000
+_PAIR_PRIOR = 1e-6
+
+
+def pair_rarity(image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return how rare the colours on both sides of each pixel side are as a pair: below pixels, and to the right."""
+    from scipy.ndimage import gaussian_filter
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    height, width = image.shape[:2]
+    planes = np.stack([plane.values for plane in colour_planes(image)], axis=-1)
+    pixels = gaussian_filter(planes, (_PAIR_SIGMA, _PAIR_SIGMA, 0)).reshape(height * width, -1)
+    samples = pixels[:: max(1, len(pixels) // _PAIR_SAMPLES)]
+    count = min(PAIR_COLOURS, len(np.unique(samples.round(1), axis=0)))
+    # The threads' number would change the sums.
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Fewer colours than asked for are as good.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        means = KMeans(count, n_init=1, max_iter=15, random_state=0).fit(samples)
+        colours = means.predict(pixels).reshape(height, width)
+    joint = np.zeros((count, count))
+    for distance in PAIR_DISTANCES:
+        ahead, behind = slice(distance, None), slice(None, -distance)
+        for one, other in (
+            (colours[:, ahead], colours[:, behind]),
+            (colours[ahead], colours[behind]),
+            (colours[ahead, ahead], colours[behind, behind]),
+            (colours[ahead, behind], colours[behind, ahead]),
+        ):
+            pairs = np.bincount(one.ravel() * count + other.ravel(), minlength=count**2)
+            joint += pairs.reshape(count, count) / distance
+    joint += joint.T
+    joint = joint / max(joint.sum(), 1.0) + _PAIR_PRIOR
+    joint /= joint.sum()
+    logs = np.log(joint.sum(axis=1))
+    information = PAIR_POWER * np.log(joint) - logs[:, np.newaxis] - logs
+    own = np.diag(information)
+    rarity = np.maximum((own[:, np.newaxis] + own) / 2 - information, 0).astype(np.float32)
+    # One pixel away from the side's own two: edges are blurred.
+    padded = np.pad(colours, 2, mode="edge")
+    vertical = rarity[padded[1:-4, 2:-2], padded[4:-1, 2:-2]]
+    horizontal = rarity[padded[2:-2, 1:-4], padded[2:-2, 4:-1]]
+    return vertical, horizontal
