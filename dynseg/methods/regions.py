@@ -21,6 +21,7 @@ from dynseg.training.memory import PROCESS_BYTES, estimate_memory
 from dynseg.training.parameters import TrainingParameters, reduced_size
 
 if TYPE_CHECKING:
+    from dynseg.regions.ensemble import Ensemble
     from dynseg.training.loop import OnIteration
 
 # Thresholds between 0 and 1 for all images, chosen on train and val images of BSD500: the best covering of `regions`,
@@ -112,12 +113,19 @@ def find_hierarchy(
     `on_iteration` is called at every iteration of every network; see `dynseg.training.loop.OnIteration`.
     """
     from dynseg.regions.boundaries import boundary_evidence
-    from dynseg.regions.ensemble import Ensemble, texton_maps
+    from dynseg.regions.ensemble import texton_maps
     from dynseg.regions.merging import DETAILS, REGIONS, build_hierarchy
 
-    ensemble = Ensemble(parameters.networks, _training(parameters), parameters.mu, parameters.application_scale)
-    evidence = boundary_evidence(image, texton_maps(image, ensemble, seed, device, on_iteration))
+    maps = texton_maps(image, make_ensemble(parameters), seed, device, on_iteration)
+    evidence = boundary_evidence(image, maps)
     return build_hierarchy(image, evidence, DETAILS if parameters.setting == "details" else REGIONS)
+
+
+def make_ensemble(parameters: RegionsParameters) -> "Ensemble":
+    """Return which networks are trained on an image."""
+    from dynseg.regions.ensemble import Ensemble
+
+    return Ensemble(parameters.networks, _training(parameters), parameters.mu, parameters.application_scale)
 
 
 def cut(hierarchy: Hierarchy, parameters: RegionsParameters) -> Segmentation:
