@@ -57,6 +57,8 @@ def opened_hdf5(path: str | Path, kind: str, advice: str) -> Iterator[h5py.File]
             yield file
     except FileNotFoundError as error:
         raise UserError(f"{path} doesn't exist: {advice}") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder and no HDF5 file of {kind}: name the files in it") from error
     except _BROKEN as error:
         raise UserError(f"{path} isn't a whole HDF5 file of {kind} ({error}): {advice}") from error
 

@@ -476,7 +476,9 @@ def _read(source: Path | str | bytes, name: str | None) -> Iterator[bytes]:
     except (Image.DecompressionBombError, TooManyPixels) as error:
         raise UserError(f"{name} has more than {MAX_PIXELS:,} pixels: scale it down") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{name} isn't an image that can be read: give a whole JPEG, PNG, TIFF, BMP or WebP") from error
+        raise UserError(
+            f"{name} isn't an image that can be read: give a whole JPEG, PNG, TIFF, BMP, WebP or AVIF"
+        ) from error
     except Exception as error:
         # Decoders raise almost anything on broken input.
         raise UserError(f"{name} can't be read as an image ({error}): give a whole one or leave it out") from error
