@@ -16,7 +16,7 @@ from dynseg.io.files import written_aside
 from dynseg.io.hdf5 import member, names, opened_hdf5, read_array, smallest_unsigned, written_hdf5
 from dynseg.result import LabelMapSeries, Segmentation
 
-_ADVICE = "give one that the workflow or `dynseg segment --format h5` made, or make it again"
+_ADVICE = "give one that the workflow or `dynseg segment --format h5` made, or run the job that makes it again"
 
 
 def write_label_maps(

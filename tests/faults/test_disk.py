@@ -173,7 +173,7 @@ VANISHED = [
     ("segment-batch", "results/datasets/small/images.txt", "images.txt can't be read, so this is no prepared dataset"),
     ("segment-batch", "results/datasets/small/images/b.png", "image b: .* has no image b: run `dynseg prepare` again"),
     ("score-run", "results/datasets/small/ground_truth.h5", r"ground_truth.h5 doesn't exist: prepare"),
-    ("score-run", "results/label_maps/small/kmeans/seed0/batch@0of1.h5", "batch@0of1.h5 doesn't exist: .* make it again"),
+    ("score-run", "results/label_maps/small/kmeans/seed0/batch@0of1.h5", "batch@0of1.h5 doesn't exist: .* run the job"),
     ("table", "results/scores/small/kmeans/seed0.csv", "seed0.csv can't be read as a table of scores"),
     ("panel", "results/label_maps/small/kmeans/seed0/batch@0of1.h5", "k"),
     ("panel", "results/datasets/small/images/b.png", "has no image b"),
