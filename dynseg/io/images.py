@@ -1,5 +1,6 @@
 """Read pictures of any common kind, with every bit that they have, and pictures of labels as numbers."""
 
+import dataclasses
 import io
 import re
 import warnings
@@ -18,7 +19,7 @@ from dynseg.io.planes import Planes, Refusal, TooManyPixels
 from dynseg.io.png16 import has_16_bit_colours, read_png16, read_size
 from dynseg.io.pnm import has_16_bits, read_pnm
 from dynseg.io.smoothing import is_smoothed
-from dynseg.io.tiff import is_tiff, read_tiff
+from dynseg.io.tiff import is_tiff, read_no_data, read_tiff
 from dynseg.io.value_range import ValueRange, say_ranges, scale_values
 from dynseg.result import UNLABELLED
 
@@ -52,7 +53,7 @@ class Picture(NamedTuple):
     values : ndarray, (H, W, channels), integer or floating
         The channels that were taken in the numbers of the file, where those aren't `pixels` themselves.
     valid : ndarray, (H, W), bool, optional
-        Which pixels have data; by default all.
+        Which pixels have data; None where neither the file nor the caller says that any value means none.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.float32]
@@ -76,20 +77,26 @@ class Reading:
     channels : tuple of int, optional
     value_range : "auto", "type", "percentile", "minmax" or (float, float)
     plane : mapping of str to int, optional
+    no_data : float, optional
     """
 
     channels: tuple[int, ...] | None = None
     value_range: ValueRange = "auto"
     plane: Mapping[str, int] | None = None
+    no_data: float | None = None
 
     def read(self, source: Path) -> Picture:
         """Read a picture this way."""
-        return read_picture(source, channels=self.channels, value_range=self.value_range, plane=self.plane)
+        return read_picture(
+            source, channels=self.channels, value_range=self.value_range, plane=self.plane, no_data=self.no_data
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
         """What differs from the defaults, by the names of the command's options."""
-        named = {"channels": self.channels, "range": self.value_range, "plane": self.plane}
+        # NaN, which no_data may be, is no JSON.
+        no_data = None if self.no_data is None else str(self.no_data)
+        named = {"channels": self.channels, "range": self.value_range, "plane": self.plane, "nodata": no_data}
         return {name: value for name, value in named.items() if value not in (None, "auto")}
 
 
@@ -170,6 +177,7 @@ def read_picture(
     channels: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
     plane: Mapping[str, int] | None = None,
+    no_data: float | None = None,
 ) -> Picture:
     """Read a picture with all its channels and bits.
 
@@ -190,6 +198,9 @@ def read_picture(
     plane : mapping of str to int, optional
         Which plane of several to take, numbered from 1, by axis: "t" (time), "z" (depth), or "page", also for the
         frames of an animation.
+    no_data : float, optional
+        The value of pixels that have no data, NaN too, beside the one that GDAL's tag in a TIFF names. A pixel has none
+        where any of the channels taken has it; in a picture of 8 bits, whose dark colours have zeros, where all have.
 
     Raises
     ------
@@ -199,13 +210,17 @@ def read_picture(
     """
     with _read(source, name) as content:
         planes = _planes(content, channels, plane)
+        is_plain = planes is None
         if planes is None:
             pixels, note = _by_pillow(content, plane)
-            if pixels.dtype == np.uint8 and value_range in ("auto", "type") and channels is None:
-                return Picture(pixels, (), note)
-            planes = Planes(values=pixels, is_colour=True, note=note)
+            tagged = read_no_data(content) if is_tiff(content) else ()
+            planes = Planes(values=pixels, is_colour=True, note=note, no_data=tagged)
+        if no_data is not None:
+            planes = dataclasses.replace(planes, no_data=(*planes.no_data, no_data))
         if channels is not None:
             planes = _with_channels(planes, channels)
+        elif is_plain and planes.values.dtype == np.uint8 and value_range in ("auto", "type"):
+            return _as_it_is(planes)
         return _scaled(planes, value_range, channels)
 
 
@@ -274,6 +289,40 @@ def has_palette(content: bytes) -> bool:
     """Tell whether the pixels of a picture that can be read are indices into a palette."""
     with _opened(content) as image:
         return image.mode == "P"
+
+
+def read_mask(path: Path | str) -> NDArray[np.bool_]:
+    """Read a label image as a mask: which pixels aren't 0, which is black in grey pictures.
+
+    Returns
+    -------
+    ndarray, (H, W), bool
+
+    Raises
+    ------
+    UserError
+        As `read_label_image` does.
+    """
+    return np.asarray(read_label_image(path) != 0)
+
+
+def parse_no_data(text: str) -> float:
+    """Read the value of pixels without data: a number, or nan.
+
+    Raises
+    ------
+    UserError
+        If it is something else.
+
+    Examples
+    --------
+    >>> parse_no_data("-9999"), parse_no_data("nan")
+    (-9999.0, nan)
+    """
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UserError(f"the value {text!r} of no data isn't known: give a number, or nan") from error
 
 
 def read_scribbles(path: Path | str) -> NDArray[np.integer]:
@@ -365,14 +414,8 @@ def _with_channels(planes: Planes, channels: Sequence[int]) -> Planes:
     if beyond or not channels:
         raise Refusal(f"has {count} channel{'s' * (count != 1)}: choose from 1 to {count} with --channels")
     values = planes.values[:, :, [channel - 1 for channel in channels]]
-    return Planes(
-        values=values,
-        is_colour=planes.is_colour,
-        is_inverted=planes.is_inverted,
-        no_data=planes.no_data,
-        largest=planes.largest,
-        note=", ".join(filter(None, (planes.note, f"channels {', '.join(map(str, channels))} of {count}"))),
-    )
+    note = ", ".join(filter(None, (planes.note, f"channels {', '.join(map(str, channels))} of {count}")))
+    return dataclasses.replace(planes, values=values, alpha=None, is_premultiplied=False, note=note)
 
 
 def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | None) -> Picture:
@@ -394,22 +437,55 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
         planes.note,
         f"{count} channels" if channels is None and count not in (1, 3) else "",
         say_ranges(ranges),
-        f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else "",
+        _say_missing(valid),
     ]
-    return Picture(scaled, ranges, ", ".join(filter(None, notes)), values, None if valid.all() else valid)
+    return Picture(scaled, ranges, ", ".join(filter(None, notes)), values, _unless_undeclared(planes, valid))
+
+
+def _as_it_is(planes: Planes) -> Picture:
+    """Return a picture of 8 bits a channel with the values that the file has."""
+    valid = _valid(planes)
+    note = ", ".join(filter(None, (planes.note, _say_missing(valid))))
+    return Picture(planes.values, (), note, None, _unless_undeclared(planes, valid))
+
+
+def _unless_undeclared(planes: Planes, valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    return valid if planes.no_data else None
+
+
+def _say_missing(valid: NDArray[np.bool_]) -> str:
+    return f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else ""
 
 
 def _valid(planes: Planes) -> NDArray[np.bool_]:
-    """Return the pixels that have data in all channels, (H, W); raise a ValueError where values are no numbers."""
+    """Return the pixels that have data, (H, W); raise a ValueError where values are no numbers."""
     values = planes.values
     valid = np.ones(values.shape[:2], dtype=np.bool_)
-    if planes.no_data is not None:
-        without = np.isnan(values) if np.isnan(planes.no_data) else values == values.dtype.type(planes.no_data)
-        valid &= ~without.any(axis=2)
+    for no_data in planes.no_data:
+        without = _equals(values, no_data)
+        is_picture = planes.is_colour and values.dtype == np.uint8
+        valid &= ~(without.all(axis=2) if is_picture else without.any(axis=2))
     if values.dtype.kind == "f" and not np.isfinite(values[valid]).all():
         count = np.count_nonzero(~np.isfinite(values).all(axis=2) & valid)
-        raise Refusal(f"has {count:,} pixels that are infinite or no numbers (NaN): give them values")
+        raise Refusal(
+            f"has {count:,} pixels that are infinite or no numbers (NaN): give them values, or say --nodata nan"
+        )
     return valid
+
+
+def _equals(values: NDArray[Any], number: float) -> NDArray[np.bool_]:
+    """Tell which values are a number, that of no data, as their type has it; infinite ones are NaN, too."""
+    if np.isnan(number):
+        return ~np.isfinite(values)
+    if values.dtype.kind == "f":
+        # Beyond the type's range it becomes infinite, which a file may mean.
+        with np.errstate(over="ignore"):
+            return np.asarray(values == values.dtype.type(number))
+    # A number that whole ones of this type can't be is none of them.
+    bounds = np.iinfo(np.uint8 if values.dtype.kind == "b" else values.dtype)
+    if not (float(number).is_integer() and bounds.min <= number <= bounds.max):
+        return np.zeros(values.shape, dtype=np.bool_)
+    return np.asarray(values == int(number))
 
 
 def _labels_of_planes(planes: Planes) -> NDArray[np.integer]:
