@@ -136,8 +136,7 @@ def train_network(
     targets = None if scribbles is None else torch.from_numpy(scribbles).to(device)
     valid = [None] * len(images) if valid is None else valid
     steps = [
-        make_step(network, image, parameters, targets, counting)
-        for image, counting in zip(images, valid, strict=True)
+        make_step(network, image, parameters, targets, counting) for image, counting in zip(images, valid, strict=True)
     ]
     step = steps[0] if len(steps) == 1 else JointStep(steps, parameters.channels)
     with tf32_allowed(parameters.precision == "tf32"):

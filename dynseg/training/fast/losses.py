@@ -216,7 +216,9 @@ class ResponseLosses:
         responses = self._responses[first:stop]
         differences = buffers.map(1, len(responses) - 1, self._width)
         torch.sub(responses[1:], responses[:-1], out=differences)
-        return differences if self._pairs is None else differences.mul_(self._pairs[0][first : first + len(differences)])
+        return (
+            differences if self._pairs is None else differences.mul_(self._pairs[0][first : first + len(differences)])
+        )
 
     def _horizontal_differences(self, rows: slice, buffers: StripBuffers) -> Tensor:
         """Return the responses of every column but the first, each less those of the column to its left."""

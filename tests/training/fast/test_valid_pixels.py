@@ -56,9 +56,7 @@ def test_the_fast_step_is_the_plain_one(shape: tuple[int, ...], scribbled: bool)
     torch.testing.assert_close(fast.continuity_loss, plain.continuity_loss)
     assert fast.valid_share == plain.valid_share == float(valid.double().mean())
     constants = {"convolutions.-1", "convolutions." + str(shape[2])}
-    for (name, one), (_, other) in zip(
-        plain_network.named_parameters(), fast_network.named_parameters(), strict=True
-    ):
+    for (name, one), (_, other) in zip(plain_network.named_parameters(), fast_network.named_parameters(), strict=True):
         if not (name.startswith(tuple(constants)) and name.endswith("bias")):
             torch.testing.assert_close(other, one, rtol=1e-7, atol=1e-9, msg=name)
 
