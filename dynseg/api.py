@@ -24,7 +24,7 @@ from dynseg.parameters import check_parameter, make_parameters
 from dynseg.regions.enlarging import enlarge_regions
 from dynseg.regions.parts import enlarge_hierarchy
 from dynseg.regions.scribbles import cut_by_scribbles
-from dynseg.result import Segmentation
+from dynseg.result import VALID_PIXELS, Segmentation
 from dynseg.training.images import applied_image, image_array, reduce_image
 from dynseg.training.loop import OnIteration
 from dynseg.training.memory import (
@@ -621,7 +621,7 @@ def _from_one(labels: NDArray[np.integer], valid: NDArray[np.bool_] | None) -> N
 
 
 def _valid_facts(valid: NDArray[np.bool_] | None) -> dict[str, int]:
-    return {} if valid is None else {"valid_pixels": int(np.count_nonzero(valid))}
+    return {} if valid is None else {VALID_PIXELS: int(np.count_nonzero(valid))}
 
 
 def _without_data(size: tuple[int, int]) -> Segmentation:
@@ -629,7 +629,7 @@ def _without_data(size: tuple[int, int]) -> Segmentation:
     _logger.warning("no pixel of the image has data inside of the mask: its label map is 0 everywhere")
     hierarchy = Hierarchy(np.full(size, -1, np.int32), np.empty((0, 2), np.int32), np.empty(0, np.float32))
     return Segmentation(
-        np.zeros(size, np.uint8), facts={"valid_pixels": 0, "segments": 0, "seconds": 0.0}, hierarchy=hierarchy
+        np.zeros(size, np.uint8), facts={VALID_PIXELS: 0, "segments": 0, "seconds": 0.0}, hierarchy=hierarchy
     )
 
 

@@ -10,6 +10,8 @@ from dynseg.hierarchy import Hierarchy
 
 # The value of pixels that scribbles say nothing about.
 UNLABELLED = 255
+# The fact that says how many pixels counted; with it, the label 0 means none.
+VALID_PIXELS = "valid_pixels"
 
 
 @dataclass(frozen=True)

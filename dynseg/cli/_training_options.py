@@ -102,6 +102,17 @@ _READING_OPTIONS = (
     click.option(
         "--plane", help="Which plane of a stack, or page of an animation, to take: z=3, or several as t=1,z=3; page=2."
     ),
+    click.option(
+        "--nodata",
+        metavar="VALUE",
+        help="The value of pixels without data, nan too, beside the one that a GeoTIFF names: they take no part in "
+        "anything and are 0 in label maps, whose other labels then begin at 1.",
+    ),
+)
+
+MASK_HELP = (
+    "A label image that is 0 outside of the region of interest, for the one image, or a folder of them, NAME.png for "
+    "NAME.tif. Pixels outside are treated as those without data."
 )
 
 
@@ -112,15 +123,16 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def parse_reading(channels: str | None, value_range: str, plane: str | None) -> "Reading":
+def parse_reading(channels: str | None, value_range: str, plane: str | None, nodata: str | None) -> "Reading":
     """Return what to take of pictures, from the options."""
-    from dynseg.io.images import Reading, parse_channels, parse_plane
+    from dynseg.io.images import Reading, parse_channels, parse_no_data, parse_plane
     from dynseg.io.value_range import parse_value_range
 
     return Reading(
         parse_channels(channels) if channels is not None else None,
         parse_value_range(value_range),
         parse_plane(plane) if plane is not None else None,
+        parse_no_data(nodata) if nodata is not None else None,
     )
 
 

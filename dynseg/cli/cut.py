@@ -21,7 +21,9 @@ from dynseg.own_images.outputs import FORMATS
     type=click.Choice(list(FORMATS)),
     help="What to write, repeatable, as `dynseg segment` has it.  [default: png]",
 )
-@click.option("--image", type=PATH, metavar="PHOTO", help="The photograph, for overlay, boundaries and viewer.")
+@click.option(
+    "--image", type=PATH, metavar="PHOTO", help="The photograph, for overlay, boundaries, viewer, geotiff and gpkg."
+)
 def command(
     hierarchies: tuple[Path, ...],
     output: Path,
@@ -43,11 +45,14 @@ def command(
     """
     check_cut(segments, scale)
     formats = formats or ("png",)
-    showing = [name for name in formats if FORMATS[name].shows_image]
+    showing = [name for name in formats if FORMATS[name].needs_image]
     if showing and image is None:
-        raise click.UsageError(f"--format {showing[0]} shows the photograph: give it by --image")
+        verb = "shows" if FORMATS[showing[0]].shows_image else "needs"
+        raise click.UsageError(f"--format {showing[0]} {verb} the photograph: give it by --image")
     if image is not None and not showing:
-        raise click.UsageError("--image is for --format overlay, boundaries and viewer: add one, or leave it out")
+        raise click.UsageError(
+            "--image is for --format overlay, boundaries and viewer, geotiff and gpkg: add one, or leave it out"
+        )
     from dynseg.own_images.cutting import cut_saved, plan_cuts
 
     planned = plan_cuts(hierarchies, output, formats)

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from dynseg.cli._options import PATH, check_cut, cut_options
 from dynseg.cli._training_options import (
+    MASK_HELP,
     NETWORK_OPTIONS,
     IterationBar,
     all_threads,
@@ -39,7 +40,8 @@ INTERRUPTED = 130
     help="What to write, repeatable: png, label map whose pixel values are the labels, with a palette; overlay and "
     "boundaries, pictures; viewer, a page with a slider from few regions to many; ucm, contour map of the BSDS (.mat "
     "with ucm2), for dynseg score; npy; h5, with all regions for dynseg cut, or the history of training; json, COCO "
-    "masks of connected regions.  [default: png]",
+    "masks of connected regions; geotiff, label raster where the image lies on the earth, and gpkg, its polygons with "
+    "statistics of each band (both have labels from 1, 0 is no data).  [default: png]",
 )
 @click.option(
     "--method",
@@ -54,6 +56,7 @@ INTERRUPTED = 130
     help="A label image of 8 bits a pixel, grey (white, 255: no label) or with a palette (index 255: no label), for "
     "the one image, or a folder of them, NAME.png for NAME.jpg.",
 )
+@click.option("--mask", type=PATH, help=MASK_HELP)
 @running_options
 @reading_options
 @click.option("--resume", is_flag=True, help="Skip images whose outputs are there, from the same settings.")
@@ -71,6 +74,7 @@ def command(
     segments: int | None,
     scale: float | None,
     scribbles: Path | None,
+    mask: Path | None,
     max_size: int | None,
     seed: int,
     device: str,
@@ -78,6 +82,7 @@ def command(
     channels: str | None,
     value_range: str,
     plane: str | None,
+    nodata: str | None,
     resume: bool,
     scheme: str,
     mu: float | None,
@@ -132,7 +137,7 @@ def command(
     options and values out of bounds, 130 after Ctrl-C. Files are whole or not there.
     """
     threads = threads or all_threads()
-    reading = parse_reading(channels, value_range, plane)
+    reading = parse_reading(channels, value_range, plane, nodata)
     by_network = _is_by_network(context, method)
     if by_network:
         _refuse_regions(context, formats)
@@ -145,7 +150,7 @@ def command(
             "of them out"
         )
     with warnings_said(_say):
-        plan = plan_images(sources, output, formats or ("png",), scribbles)
+        plan = plan_images(sources, output, formats or ("png",), scribbles, mask)
     _complain(plan.problems)
     if not plan.images:
         sys.exit(1)
@@ -165,7 +170,7 @@ def command(
     else:
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
-    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading)
+    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 
@@ -198,7 +203,7 @@ def _refuse_regions(context: click.Context, formats: tuple[str, ...]) -> None:
 
 def _refuse_beside_model(context: click.Context) -> None:
     allowed = {"sources", "output", "formats", "method", "model", "max_size", "device", "threads", "resume"}
-    allowed |= {"channels", "value_range", "plane"}
+    allowed |= {"channels", "value_range", "plane", "nodata", "mask"}
     given = _given(context, *(each.name or "" for each in context.command.params if each.name not in allowed))
     if given:
         raise click.UsageError(f"{given[0]} does nothing beside --model, which is trained: leave it out")

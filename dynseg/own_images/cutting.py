@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.hierarchies import NO_HIERARCHY
-from dynseg.io.images import Reading, shown_as_rgb
+from dynseg.io.images import Picture, Reading, shown_as_rgb
 from dynseg.io.label_maps import read_attributes, read_image_ids, read_segmentation
 from dynseg.methods.regions import RegionsParameters, cut
 from dynseg.metrics import connected_components
 from dynseg.own_images.outputs import FORMATS, Labelled, write_outputs
-from dynseg.result import Segmentation
+from dynseg.result import VALID_PIXELS, Segmentation
 
 _logger = logging.getLogger("dynseg")
 
@@ -101,9 +100,19 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
         name: value for name, value in read_attributes(saved.file, saved.image_id).items() if name not in stored.facts
     }
     result = _cut_again(stored, stored.hierarchy, segments, scale)
-    image = None if photograph is None else _read_photograph(photograph, saved.file, result.labels.shape)
+    picture = None if photograph is None else _read_photograph(photograph, saved.file, result.labels.shape)
     name = saved.image_id if photograph is None else photograph.name
-    write_outputs(saved.outputs, Labelled(image, result, name, provenance, image_id=saved.image_id))
+    labelled = Labelled(
+        None if picture is None else shown_as_rgb(picture.pixels),
+        result,
+        name,
+        provenance,
+        image_id=saved.image_id,
+        source=photograph,
+        bands=None if picture is None else picture.bands,
+        valid=result.labels > 0 if VALID_PIXELS in stored.facts else None,
+    )
+    write_outputs(saved.outputs, labelled)
     outputs = ", ".join(str(path) for path in saved.outputs.values())
     return f"{saved.file}: {counted(result)} -> {outputs}"
 
@@ -115,7 +124,9 @@ def _cut_again(stored: Segmentation, hierarchy: Hierarchy, segments: int | None,
         warn_of_few_leaves(hierarchy, segments)
     result = cut(hierarchy, RegionsParameters(segments=segments, threshold=scale))
     facts = {**stored.facts, **result.facts}
-    return dataclasses.replace(stored, labels=smallest_unsigned(result.labels), facts=facts)
+    # Where a mask left nothing out, the cut numbers regions from 0 all the same.
+    shift = int(VALID_PIXELS in facts and hierarchy.valid is None)
+    return dataclasses.replace(stored, labels=smallest_unsigned(result.labels + shift), facts=facts)
 
 
 def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
@@ -126,7 +137,12 @@ def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
 
 def counted(result: Segmentation) -> str:
     """Return how many labels or regions a result has, and the threshold of a cut."""
-    regions, labels = int(connected_components(result.labels).max()), len(np.unique(result.labels))
+    components, labels = connected_components(result.labels), len(np.unique(result.labels))
+    regions = int(components.max())
+    if VALID_PIXELS in result.facts:
+        # 0 is no label then.
+        inside = result.labels > 0
+        regions, labels = (len(np.unique(each[inside])) for each in (components, result.labels))
     if result.hierarchy is None or labels != regions:
         return f"{labels} labels in {regions} regions"
     text = f"{regions} region{'s' * (regions != 1)}"
@@ -135,11 +151,12 @@ def counted(result: Segmentation) -> str:
     return f"{text} at threshold {result.facts['threshold']:.4f}" if "threshold" in result.facts else text
 
 
-def _read_photograph(path: Path, hierarchy: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    image = shown_as_rgb(Reading().read(path).pixels)
-    if image.shape[:2] != shape:
+def _read_photograph(path: Path, hierarchy: Path, shape: tuple[int, ...]) -> Picture:
+    picture = Reading().read(path)
+    height, width = picture.pixels.shape[:2]
+    if (height, width) != shape:
         raise UserError(
-            f"{path} is {image.shape[1]} × {image.shape[0]} pixels and the regions in {hierarchy} are {shape[1]} × "
+            f"{path} is {width} × {height} pixels and the regions in {hierarchy} are {shape[1]} × "
             f"{shape[0]}: give the image that they were made of"
         )
-    return image
+    return picture

@@ -15,6 +15,8 @@ from dynseg.figures.palette import assign_colours, distinct_colours, draw_bounda
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.contour_maps import write_contour_map
 from dynseg.io.files import written_aside
+from dynseg.io.geopackage import write_label_polygons
+from dynseg.io.geotiff import Georeference, read_georeference, say_unknown_place, write_label_raster
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
 from dynseg.own_images.coco import coco_annotations
@@ -51,7 +53,7 @@ class Labelled:
     bands : ndarray, (H, W, channels), integer or floating, optional
         The channels that were segmented in the numbers of the file, for formats that tell of them.
     valid : ndarray, (H, W), bool, optional
-        Which pixels have data; by default all.
+        Which pixels count; the label 0 is that of the others. None where all do, and 0 is a label as any other.
     """
 
     image: NDArray[np.uint8] | None
@@ -66,8 +68,17 @@ class Labelled:
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
-        """A colour for every label; see `label_colours`."""
-        return label_colours(self.segmentation.labels, self.shared_labels)
+        """A colour for every label, black for pixels without data; see `label_colours`."""
+        colours = label_colours(self.segmentation.labels, self.shared_labels)
+        if self.valid is not None:
+            colours[0] = 0
+        return colours
+
+    @property
+    def numbered_from_one(self) -> NDArray[np.integer]:
+        """The label map with labels from 1, and 0 where a pixel has no data: one more than elsewhere if all have."""
+        labels = self.segmentation.labels
+        return labels if self.valid is not None else labels.astype(np.int64) + 1
 
     @property
     def shown(self) -> NDArray[np.uint8]:
@@ -171,6 +182,9 @@ def _write_hdf5(path: Path, labelled: Labelled) -> None:
 
 def _write_coco(path: Path, labelled: Labelled) -> None:
     content = coco_annotations(labelled.segmentation.labels, PurePosixPath(labelled.name).name)
+    if labelled.valid is not None:
+        content["categories"] = [each for each in content["categories"] if each["id"]]
+        content["annotations"] = [each for each in content["annotations"] if each["category_id"]]
     with written_aside(path) as aside:
         aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
@@ -187,6 +201,25 @@ def _write_viewer(path: Path, labelled: Labelled) -> None:
         aside.write_text(hierarchy_page([data]), encoding="utf-8")
 
 
+def _write_geotiff(path: Path, labelled: Labelled) -> None:
+    write_label_raster(path, labelled.numbered_from_one, _georeference(labelled))
+
+
+def _write_geopackage(path: Path, labelled: Labelled) -> None:
+    labels = labelled.numbered_from_one
+    write_label_polygons(path, labels, labelled.bands, _georeference(labelled), path.stem)
+
+
+def _georeference(labelled: Labelled) -> Georeference:
+    if labelled.source is None:
+        raise ValueError(f"the file of {labelled.name} isn't at hand")
+    height, width = labelled.segmentation.labels.shape
+    georeference = read_georeference(labelled.source, (height, width))
+    if not georeference.is_known:
+        say_unknown_place(labelled.source)
+    return georeference
+
+
 class Format(NamedTuple):
     """How a format's files end, the function that writes one, and what it can't be written without."""
 
@@ -194,6 +227,12 @@ class Format(NamedTuple):
     write: Callable[[Path, Labelled], None]
     shows_image: bool = False
     needs_hierarchy: bool = False
+    reads_file: bool = False
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether the image's file must be at hand."""
+        return self.shows_image or self.reads_file
 
 
 FORMATS = {
@@ -205,5 +244,7 @@ FORMATS = {
     "npy": Format(".npy", _write_npy),
     "h5": Format(".h5", _write_hdf5),
     "json": Format(".json", _write_coco),
+    "geotiff": Format(".tif", _write_geotiff, reads_file=True),
+    "gpkg": Format(".gpkg", _write_geopackage, reads_file=True),
 }
 """Formats by name."""

@@ -13,6 +13,7 @@ from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
 from dynseg.own_images.record import is_done, note_readings, start_record
 from dynseg.own_images.scribbled import doubts, understood
+from dynseg.own_images.validity import find_masks, read_counting
 from dynseg.result import Segmentation
 from dynseg.training.scribbles import share_kept
 
@@ -57,6 +58,8 @@ class Batch:
         Whether outputs that are there count.
     reading : Reading
         What to take of the images.
+    mask : path, optional
+        The file or folder of masks.
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class Batch:
         scribbles: Path | None = None,
         resume: bool = False,
         reading: Reading = Reading(),  # noqa: B008 - it is frozen
+        mask: Path | None = None,
     ) -> None:
         self._labelling = labelling
         self._about = labelling.describe(threads)
@@ -87,14 +91,15 @@ class Batch:
         settings = {
             **labelling.settings,
             **({"scribbles": str(scribbles)} if scribbles else {}),
+            **({"mask": str(mask)} if mask else {}),
             **reading.settings,
         }
         self._reading, self._output = reading, output
         self._notes: dict[str, str] = {}
-        since = start_record(output, images, settings, self._about, resume, self._scribbles)
-        self.waiting = [
-            image for image in images if not (resume and is_done(image, since, self._scribbles.get(image.source)))
-        ]
+        self._is_masked = mask is not None
+        self._masks = find_masks(mask, {image.source: image.relative for image in images}) if mask else {}
+        since = start_record(output, images, settings, self._about, resume, self._scribbles, self._masks)
+        self.waiting = [image for image in images if not (resume and is_done(image, since, *self._beside(image)))]
         self.done = 0
 
     def run(self, progress: Progress) -> int:
@@ -115,14 +120,18 @@ class Batch:
         note_readings(self._output, self._notes)
         return failures
 
+    def _beside(self, image: PlannedImage) -> tuple[Path | None, Path | None]:
+        return self._scribbles.get(image.source), self._masks.get(image.source)
+
     def _segment(self, image: PlannedImage, progress: Progress) -> str:
         """Segment an image, write its outputs, and return the line that tells of it."""
         picture = self._reading.read(image.source)
-        file = self._scribbles.get(image.source)
+        file, mask = self._beside(image)
+        valid = read_counting(picture, image.source, mask, self._is_masked)
         scribbles = None if file is None else read_scribbles(file)
         if scribbles is not None and (doubt := doubts(scribbles)):
             progress.say(f"dynseg: {file}: {doubt}", err=True)
-        result = self._labelling.label(picture.pixels, scribbles, progress)
+        result = self._labelling.label(picture.pixels, scribbles, progress, valid)
         notes = [picture.note] if picture.note else []
         if picture.note:
             self._notes[str(image.relative)] = picture.note
@@ -141,7 +150,7 @@ class Batch:
                 self._labelling.shares_labels,
                 source=image.source,
                 bands=picture.bands,
-                valid=picture.valid,
+                valid=valid,
             ),
         )
         return _summary(image, result, notes)
