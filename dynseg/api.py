@@ -633,22 +633,31 @@ def _without_data(size: tuple[int, int]) -> Segmentation:
     )
 
 
+def _reference(
+    image: Image, mask: Mask | None, max_size: int, scale: float
+) -> tuple[Pixels, NDArray[np.bool_] | None] | None:
+    """Return an image at the size at which a network is applied to it, and its pixels that count; None if none does."""
+    pixels, valid = _read(image, mask)
+    if valid is not None and not valid.any():
+        return None
+    size = Sizes.within(pixels.shape[:2], max_size, scale).applied
+    if size == pixels.shape[:2]:
+        return pixels, valid
+    applied, counts = _applied(pixels, valid, size, "cpu")
+    return image_array(applied, pixels.dtype), None if counts is None else counts.numpy()
+
+
 def _references(
     images: Sequence[Image], masks: Sequence[Mask | None] | None, max_size: int, scale: float
 ) -> list[tuple[Pixels, NDArray[np.bool_] | None]]:
     """Return the pixels of images at the size at which a network is applied to them, and which of them count."""
-    references: list[tuple[Pixels, NDArray[np.bool_] | None]] = []
+    references = []
     for place, image in enumerate(images):
-        pixels, valid = _read(image, None if masks is None else masks[place])
-        if valid is not None and not valid.any():
+        reference = _reference(image, None if masks is None else masks[place], max_size, scale)
+        if reference is None:
             _logger.warning("reference image %d has no pixel with data inside of the mask: it is left out", place)
-            continue
-        size = Sizes.within(pixels.shape[:2], max_size, scale).applied
-        if size == pixels.shape[:2]:
-            references.append((pixels, valid))
-            continue
-        applied, counts = _applied(pixels, valid, size, "cpu")
-        references.append((image_array(applied, pixels.dtype), None if counts is None else counts.numpy()))
+        else:
+            references.append(reference)
     if not references:
         raise UserError("no reference image has a pixel with data inside of its mask: give one that has")
     return references

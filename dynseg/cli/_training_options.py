@@ -125,15 +125,9 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def parse_reading(channels: str | None, value_range: str, plane: str | None, nodata: str | None) -> "Reading":
     """Return what to take of pictures, from the options."""
-    from dynseg.io.images import Reading, parse_channels, parse_no_data, parse_plane
-    from dynseg.io.value_range import parse_value_range
+    from dynseg.io.images import Reading
 
-    return Reading(
-        parse_channels(channels) if channels is not None else None,
-        parse_value_range(value_range),
-        parse_plane(plane) if plane is not None else None,
-        parse_no_data(nodata) if nodata is not None else None,
-    )
+    return Reading.from_texts(channels, value_range, plane, nodata)
 
 
 def training_changes(iterations: int | None, max_labels: int | None, min_labels: int | None) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Label maps as polygons in a GeoPackage: rasterio, shapely and pyogrio, an extra."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,19 @@ def write_label_polygons(
         # The driver wants to make the file itself.
         aside.unlink()
         try:
-            raw.write(
-                aside,
-                shapely.to_wkb(shapes),
-                list(fields.values()),
-                list(fields),
-                layer=layer,
-                driver="GPKG",
-                geometry_type="MultiPolygon",
-                crs=None if georeference.crs is None else georeference.crs.to_wkt(),
-            )
+            with warnings.catch_warnings():
+                # Without a reference system coordinates are pixels, which is said elsewhere.
+                warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
+                raw.write(
+                    aside,
+                    shapely.to_wkb(shapes),
+                    list(fields.values()),
+                    list(fields),
+                    layer=layer,
+                    driver="GPKG",
+                    geometry_type="MultiPolygon",
+                    crs=None if georeference.crs is None else georeference.crs.to_wkt(),
+                )
         except DataSourceError as error:
             raise UserError(f"{path} can't be written as a GeoPackage ({error}): choose a writable folder") from error
 

@@ -176,7 +176,7 @@ def _blocks_of(dataset: "DatasetReader") -> dict[str, Any]:
     if dataset.driver != "GTiff":
         return {}
     height, width = dataset.block_shapes[0]
-    if not dataset.is_tiled:
+    if width == dataset.width:
         return {"blockysize": height}
     return {"tiled": True, "blockxsize": width, "blockysize": height} if not (height % _BLOCK or width % _BLOCK) else {}
 

@@ -20,7 +20,7 @@ from dynseg.io.png16 import has_16_bit_colours, read_png16, read_size
 from dynseg.io.pnm import has_16_bits, read_pnm
 from dynseg.io.smoothing import is_smoothed
 from dynseg.io.tiff import is_tiff, read_no_data, read_tiff
-from dynseg.io.value_range import ValueRange, say_ranges, scale_values
+from dynseg.io.value_range import ValueRange, parse_value_range, say_ranges, scale_values
 from dynseg.result import UNLABELLED
 
 IMAGE_SUFFIXES = frozenset(
@@ -85,10 +85,33 @@ class Reading:
     plane: Mapping[str, int] | None = None
     no_data: float | None = None
 
-    def read(self, source: Path) -> Picture:
+    @classmethod
+    def from_texts(
+        cls, channels: str | None = None, range: str | None = None, plane: str | None = None, nodata: str | None = None
+    ) -> "Reading":
+        """Return what a user says of it, by the names of the command's options.
+
+        Raises
+        ------
+        UserError
+            If one of the texts isn't known.
+
+        Examples
+        --------
+        >>> Reading.from_texts(channels="4,3,2", nodata="0")
+        Reading(channels=(4, 3, 2), value_range='auto', plane=None, no_data=0.0)
+        """
+        return cls(
+            parse_channels(channels) if channels is not None else None,
+            parse_value_range(range) if range is not None else "auto",
+            parse_plane(plane) if plane is not None else None,
+            parse_no_data(nodata) if nodata is not None else None,
+        )
+
+    def read(self, source: Path | bytes, name: str | None = None) -> Picture:
         """Read a picture this way."""
         return read_picture(
-            source, channels=self.channels, value_range=self.value_range, plane=self.plane, no_data=self.no_data
+            source, name, channels=self.channels, value_range=self.value_range, plane=self.plane, no_data=self.no_data
         )
 
     @property
@@ -476,11 +499,13 @@ def _valid(planes: Planes) -> NDArray[np.bool_]:
 def _equals(values: NDArray[Any], number: float) -> NDArray[np.bool_]:
     """Tell which values are a number, that of no data, as their type has it; infinite ones are NaN, too."""
     if np.isnan(number):
-        return ~np.isfinite(values)
+        missing: NDArray[np.bool_] = ~np.isfinite(values)
+        return missing
     if values.dtype.kind == "f":
         # Beyond the type's range it becomes infinite, which a file may mean.
         with np.errstate(over="ignore"):
-            return np.asarray(values == values.dtype.type(number))
+            same: NDArray[np.bool_] = np.equal(values, values.dtype.type(number))
+            return same
     # A number that whole ones of this type can't be is none of them.
     bounds = np.iinfo(np.uint8 if values.dtype.kind == "b" else values.dtype)
     if not (float(number).is_integer() and bounds.min <= number <= bounds.max):

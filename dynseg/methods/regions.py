@@ -99,7 +99,19 @@ def segment(image: NDArray[Any], context: Context, parameters: RegionsParameters
     UserError
         If a loss is not finite.
     """
-    return cut(find_hierarchy(image, context.seed, context.device, parameters), parameters)
+    if context.valid is not None:
+        image = with_neighbours(image, context.valid)
+    hierarchy = find_hierarchy(image, context.seed, context.device, parameters, valid=context.valid)
+    return cut(hierarchy, parameters)
+
+
+def with_neighbours(image: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return an image whose pixels without data have the values of the nearest ones that have, of which there are."""
+    from dynseg.training.validity import nearest
+
+    rows, columns = nearest(valid)
+    filled: NDArray[Any] = image[rows, columns]
+    return filled
 
 
 def find_hierarchy(

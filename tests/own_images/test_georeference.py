@@ -129,7 +129,9 @@ def test_labels_have_the_smallest_type_and_every_kind_of_georeference_is_kept(
     tmp_path: Path, largest: int, dtype: str
 ) -> None:
     points = [rasterio.control.GroundControlPoint(row, col, 3 + col, 40 - row) for row, col in ((0, 0), (0, 9), (7, 0))]
-    coefficients = rasterio.rpc.RPC(0, 1, 1, [1.0] * 20, [1.0] * 20, 0, 1, 0, 1, 1, [1.0] * 20, [1.0] * 20, 0, 1)
+    polynomials = {f"{axis}_{part}_coeff": [1.0] * 20 for axis in ("line", "samp") for part in ("num", "den")}
+    scales = {f"{axis}_{part}": 1.0 for axis in ("height", "lat", "line", "long", "samp") for part in ("off", "scale")}
+    coefficients = rasterio.rpc.RPC(**scales, **polynomials)
     kinds = {
         "affine": {"crs": "EPSG:4326", "transform": TURNED},
         "points": {"gcps": points, "crs": "EPSG:4326"},
