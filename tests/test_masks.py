@@ -271,6 +271,23 @@ def test_masks_of_a_folder_on_the_command_line(tmp_path: Path, monkeypatch: pyte
         assert np.unique(np.load(tmp_path / f"cut/{name}.npy")[river()[::-1]]).tolist() == [1, 2, 3]
 
 
+def test_what_lies_outside_of_a_mask_decides_no_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_ensembles(monkeypatch)
+    Image.fromarray(river().astype(np.uint8) * 255).save(tmp_path / "mask.png")
+    bands = np.dstack([photograph(), photograph()[:, ::-1]]).astype(np.float32) * 10
+    for name, outside in (("a", np.nan), ("b", 1e6)):
+        scene = np.where(river()[:, :, np.newaxis], bands, np.float32(outside))
+        tifffile.imwrite(tmp_path / f"{name}.tif", scene, photometric="minisblack", planarconfig="contig")
+        code, said = segment(
+            tmp_path / f"{name}.tif", "-o", tmp_path, "--mask", tmp_path / "mask.png", "--format", "npy"
+        )
+        assert code == 0, said
+    assert np.array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    fitted = ["fit", str(tmp_path / "a.tif"), "-o", str(tmp_path / "a.pt"), "--mask", str(tmp_path / "mask.png")]
+    result = CliRunner().invoke(main_group, [*fitted, "--iterations", "3", "--max-labels", "8"])
+    assert result.exit_code == 0, f"{result.output}{result.exception}"
+
+
 def test_mistakes_on_the_command_line_are_sentences(tmp_path: Path) -> None:
     photo, small = tmp_path / "photo.png", tmp_path / "small.png"
     Image.fromarray(photograph()).save(photo)

@@ -61,7 +61,7 @@ def command(
     """
     from dynseg.io.files import check_writable
     from dynseg.own_images.plan import find_images
-    from dynseg.own_images.validity import find_masks, read_counting
+    from dynseg.own_images.validity import find_masks, read_masked
 
     reading = parse_reading(channels, value_range, plane, nodata)
     found, problems = find_images(references, [mask] if mask else [])
@@ -79,9 +79,9 @@ def command(
     with limited_threads(threads or all_threads()), closing(bar), warnings_said(partial(bar.say, err=True)):
         images, counting = [], []
         for source, _ in found.values():
-            picture = reading.read(source)
+            picture = read_masked(reading, source, masks.get(source), mask is not None)
             images.append(picture.pixels)
-            counting.append(read_counting(picture, source, masks.get(source), mask is not None))
+            counting.append(picture.valid)
         model = fit(
             images,
             scheme,

@@ -108,10 +108,16 @@ class Reading:
             parse_no_data(nodata) if nodata is not None else None,
         )
 
-    def read(self, source: Path | bytes, name: str | None = None) -> Picture:
-        """Read a picture this way."""
+    def read(self, source: Path | bytes, name: str | None = None, inside: NDArray[np.bool_] | None = None) -> Picture:
+        """Read a picture this way, inside of a mask, (H, W)."""
         return read_picture(
-            source, name, channels=self.channels, value_range=self.value_range, plane=self.plane, no_data=self.no_data
+            source,
+            name,
+            channels=self.channels,
+            value_range=self.value_range,
+            plane=self.plane,
+            no_data=self.no_data,
+            inside=inside,
         )
 
     @property
@@ -201,6 +207,7 @@ def read_picture(
     value_range: ValueRange = "auto",
     plane: Mapping[str, int] | None = None,
     no_data: float | None = None,
+    inside: NDArray[np.bool_] | None = None,
 ) -> Picture:
     """Read a picture with all its channels and bits.
 
@@ -224,12 +231,14 @@ def read_picture(
     no_data : float, optional
         The value of pixels that have no data, NaN too, beside the one that GDAL's tag in a TIFF names. A pixel has none
         where any of the channels taken has it; in a picture of 8 bits, whose dark colours have zeros, where all have.
+    inside : ndarray, (H, W), bool, optional
+        The pixels inside of a mask: the others are as those without data.
 
     Raises
     ------
     UserError
         If it can't be read, is truncated, has more than `MAX_PIXELS` pixels, several planes of which none is chosen, or
-        values that are no numbers.
+        values that are no numbers, or if the mask has another size.
     """
     with _read(source, name) as content:
         planes = _planes(content, channels, plane)
@@ -240,6 +249,8 @@ def read_picture(
             planes = Planes(values=pixels, is_colour=True, note=note, no_data=tagged)
         if no_data is not None:
             planes = dataclasses.replace(planes, no_data=(*planes.no_data, no_data))
+        if inside is not None:
+            planes = _inside(planes, inside)
         if channels is not None:
             planes = _with_channels(planes, channels)
         elif is_plain and planes.values.dtype == np.uint8 and value_range in ("auto", "type"):
@@ -431,6 +442,15 @@ def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray
         return np.array(image.convert("RGB")), note
 
 
+def _inside(planes: Planes, inside: NDArray[np.bool_]) -> Planes:
+    (height, width), mask = planes.values.shape[:2], inside.shape
+    if mask != (height, width):
+        raise Refusal(
+            f"is {width} × {height} pixels and its mask {mask[1]} × {mask[0]}: give a mask of the image's size"
+        )
+    return dataclasses.replace(planes, inside=inside)
+
+
 def _with_channels(planes: Planes, channels: Sequence[int]) -> Planes:
     count = planes.values.shape[2]
     beyond = [channel for channel in channels if not 1 <= channel <= count]
@@ -473,7 +493,7 @@ def _as_it_is(planes: Planes) -> Picture:
 
 
 def _unless_undeclared(planes: Planes, valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    return valid if planes.no_data else None
+    return valid if planes.no_data or planes.inside is not None else None
 
 
 def _say_missing(valid: NDArray[np.bool_]) -> str:
@@ -483,7 +503,7 @@ def _say_missing(valid: NDArray[np.bool_]) -> str:
 def _valid(planes: Planes) -> NDArray[np.bool_]:
     """Return the pixels that have data, (H, W); raise a ValueError where values are no numbers."""
     values = planes.values
-    valid = np.ones(values.shape[:2], dtype=np.bool_)
+    valid = np.ones(values.shape[:2], dtype=np.bool_) if planes.inside is None else planes.inside.copy()
     for no_data in planes.no_data:
         without = _equals(values, no_data)
         is_picture = planes.is_colour and values.dtype == np.uint8

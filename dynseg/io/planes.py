@@ -32,6 +32,8 @@ class Planes:
         Whether the smallest value is white.
     no_data : tuple of float
         Values of pixels that have none.
+    inside : ndarray, (H, W), bool, optional
+        The pixels inside of a mask; by default all.
     largest : int, optional
         The largest value that the file may have, where that isn't its type's.
     note : str
@@ -44,6 +46,7 @@ class Planes:
     is_premultiplied: bool = False
     is_inverted: bool = False
     no_data: tuple[float, ...] = ()
+    inside: NDArray[np.bool_] | None = None
     largest: int | None = None
     note: str = ""
 

@@ -13,7 +13,7 @@ from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
 from dynseg.own_images.record import is_done, note_readings, start_record
 from dynseg.own_images.scribbled import doubts, understood
-from dynseg.own_images.validity import find_masks, read_counting
+from dynseg.own_images.validity import find_masks, read_masked
 from dynseg.result import Segmentation
 from dynseg.training.scribbles import share_kept
 
@@ -125,13 +125,12 @@ class Batch:
 
     def _segment(self, image: PlannedImage, progress: Progress) -> str:
         """Segment an image, write its outputs, and return the line that tells of it."""
-        picture = self._reading.read(image.source)
         file, mask = self._beside(image)
-        valid = read_counting(picture, image.source, mask, self._is_masked)
+        picture = read_masked(self._reading, image.source, mask, self._is_masked)
         scribbles = None if file is None else read_scribbles(file)
         if scribbles is not None and (doubt := doubts(scribbles)):
             progress.say(f"dynseg: {file}: {doubt}", err=True)
-        result = self._labelling.label(picture.pixels, scribbles, progress, valid)
+        result = self._labelling.label(picture.pixels, scribbles, progress, picture.valid)
         notes = [picture.note] if picture.note else []
         if picture.note:
             self._notes[str(image.relative)] = picture.note
@@ -150,7 +149,7 @@ class Batch:
                 self._labelling.shares_labels,
                 source=image.source,
                 bands=picture.bands,
-                valid=valid,
+                valid=picture.valid,
             ),
         )
         return _summary(image, result, notes)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dynseg.errors import UserError
-from dynseg.io.images import Picture, read_mask
+from dynseg.io.images import Picture, Reading, read_mask
 
 
 def find_beside(path: Path, images: Mapping[Path, Path], what: str) -> dict[Path, Path]:
@@ -43,36 +42,24 @@ def find_masks(path: Path, images: Mapping[Path, Path]) -> dict[Path, Path]:
     return find_beside(path, images, "masks")
 
 
-def read_counting(picture: Picture, source: Path, mask: Path | None, masked: bool) -> NDArray[np.bool_] | None:
-    """Return which pixels of a picture count, (H, W): those that have data and lie in its mask.
+def read_masked(reading: Reading, source: Path, mask: Path | None, masked: bool) -> Picture:
+    """Read a picture inside of its mask.
 
     Parameters
     ----------
-    picture : Picture
+    reading : Reading
     source : path
-        Its file.
     mask : path, optional
         The file of its mask.
     masked : bool
-        Whether masks are given for the images: where there is none for this one, all of it counts.
-
-    Returns
-    -------
-    ndarray or None
-        None if neither the picture nor masks say that a pixel may not count.
+        Whether masks are given for the images: where there is none for this one, all of it is inside.
 
     Raises
     ------
     UserError
-        If the mask can't be read or has another size.
+        If one of them can't be read, or they have different sizes.
     """
-    if mask is None:
-        everything = np.ones(picture.pixels.shape[:2], dtype=np.bool_) if masked else None
-        return everything if picture.valid is None else picture.valid
-    inside = read_mask(mask)
-    if inside.shape != picture.pixels.shape[:2]:
-        (height, width), shape = inside.shape, picture.pixels.shape
-        raise UserError(
-            f"{mask} is {width} × {height} pixels and {source} {shape[1]} × {shape[0]}: give a mask of the image's size"
-        )
-    return inside if picture.valid is None else inside & picture.valid
+    picture = reading.read(source, inside=None if mask is None else read_mask(mask))
+    if masked and picture.valid is None:
+        return picture._replace(valid=np.ones(picture.pixels.shape[:2], dtype=np.bool_))
+    return picture
