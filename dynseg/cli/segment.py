@@ -89,7 +89,7 @@ def command(
 ) -> None:
     """Segment images, with no labels and no training set.
 
-    An image becomes regions: several small networks are trained on it alone, boundaries lie where their labels or the
+    An image becomes regions: two small networks are trained on it alone, boundaries lie where their labels or the
     colours change, and regions merge over the weakest boundaries first. --segments and --scale say how far; without
     them the threshold is one that suits most photographs.
 
