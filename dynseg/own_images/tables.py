@@ -132,7 +132,7 @@ def _perimeters(index: NDArray[Any], count: int) -> NDArray[np.float64]:
     for weight, steps in ((_BESIDE, (-1, 1, -line, line)), (_ACROSS, (-line - 1, -line + 1, line - 1, line + 1))):
         for step in steps:
             codes += weight * (border[places + step] & (flat[places + step] == flat[places]))
-    return np.bincount(flat[places], _PERIMETER[codes], minlength=count + 1)[1:]
+    return np.bincount(flat[places], _PERIMETER[codes], minlength=count + 1)[1:].astype(np.float64, copy=False)
 
 
 def _hull_areas(runs: _Runs) -> NDArray[np.int64]:

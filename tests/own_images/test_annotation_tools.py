@@ -192,6 +192,7 @@ def test_coco_masks_are_those_of_pycocotools(tmp_path: Path) -> None:
         assert np.array_equal(read.annToMask(annotation), regions == number)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_datumaro_reads_coco_masks(tmp_path: Path) -> None:
     components = pytest.importorskip("datumaro.components.dataset", exc_type=ImportError)
     labels = np.random.default_rng(0).integers(0, 3, (9, 11))
@@ -200,8 +201,12 @@ def test_datumaro_reads_coco_masks(tmp_path: Path) -> None:
     (tmp_path / "annotations" / "instances_default.json").write_text(json.dumps(coco_annotations(labels, "a.jpg")))
     (item,) = components.Dataset.import_from(str(tmp_path), "coco_instances")
     regions = connected_components(labels)
-    assert len(item.annotations) == regions.max()
-    assert all(np.array_equal(each.image, regions == each.id) for each in item.annotations)
+    masks = [each for each in item.annotations if each.type.name == "mask"]
+    assert len(masks) == regions.max()
+    for mask in masks:
+        assert np.array_equal(mask.image, regions == mask.id)
+        # It takes the category 0 for none.
+        assert mask.label == (labels[regions == mask.id][0] or None)
 
 
 def run(*arguments: object) -> Result:
