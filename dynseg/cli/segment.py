@@ -26,6 +26,32 @@ from dynseg.own_images.plan import plan_images
 
 METHODS = ("regions", "network")
 INTERRUPTED = 130
+FORMATS_HELP = """What to write, repeatable.  [default: png]
+
+\b
+Label maps:
+  png          palette picture, values are labels
+  npy          the same for NumPy
+  h5           all regions, for dynseg cut; of one
+               network the history of its training
+  ucm          contour map of the BSDS (ucm2 in a
+               .mat), for dynseg score
+
+\b
+Pictures:
+  overlay      label colours over the photograph
+  boundaries   lines between regions
+  viewer       a page with a slider, few to many
+
+\b
+For other tools:
+  csv, parquet table: shape, values and neighbours
+               of every label
+  json         COCO masks of connected regions
+  labelstudio  Label Studio: a task with brush masks
+  cvat         CVAT: "Segmentation mask 1.1"
+  labelme      LabelMe and X-AnyLabeling: polygons
+"""
 
 
 @click.command()
@@ -36,10 +62,8 @@ INTERRUPTED = 130
     "formats",
     multiple=True,
     type=click.Choice(list(FORMATS)),
-    help="What to write, repeatable: png, label map whose pixel values are the labels, with a palette; overlay and "
-    "boundaries, pictures; viewer, a page with a slider from few regions to many; ucm, contour map of the BSDS (.mat "
-    "with ucm2), for dynseg score; npy; h5, with all regions for dynseg cut, or the history of training; json, COCO "
-    "masks of connected regions.  [default: png]",
+    metavar="FORMAT",
+    help=FORMATS_HELP,
 )
 @click.option(
     "--method",
