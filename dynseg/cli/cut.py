@@ -19,10 +19,15 @@ from dynseg.own_images.outputs import FORMATS
     "formats",
     multiple=True,
     type=click.Choice(list(FORMATS)),
+    metavar="FORMAT",
     help="What to write, repeatable, as `dynseg segment` has it.  [default: png]",
 )
 @click.option(
-    "--image", type=PATH, metavar="PHOTO", help="The photograph, for overlay, boundaries, viewer, geotiff and gpkg."
+    "--image",
+    type=PATH,
+    metavar="PHOTO",
+    help="The photograph, for overlay, boundaries, viewer, labelstudio, labelme, geotiff and gpkg, which need it, and "
+    "for csv, parquet and cvat, which say more with it.",
 )
 def command(
     hierarchies: tuple[Path, ...],
@@ -49,9 +54,10 @@ def command(
     if showing and image is None:
         verb = "shows" if FORMATS[showing[0]].shows_image else "needs"
         raise click.UsageError(f"--format {showing[0]} {verb} the photograph: give it by --image")
-    if image is not None and not showing:
+    if image is not None and not showing and not any(FORMATS[name].takes_image for name in formats):
         raise click.UsageError(
-            "--image is for --format overlay, boundaries and viewer, geotiff and gpkg: add one, or leave it out"
+            "--image is for --format overlay, boundaries and viewer, and for tables and other tools: add one, or leave "
+            "it out"
         )
     from dynseg.own_images.cutting import cut_saved, plan_cuts
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
-from dynseg.io.geotiff import NEEDS_GEO, Georeference
+from dynseg.io.geotiff import Georeference
 
 
 def write_label_polygons(
@@ -36,14 +36,11 @@ def write_label_polygons(
     Raises
     ------
     UserError
-        If a package isn't there, or the file can't be written.
+        If the file can't be written.
     """
-    try:
-        import shapely
-        from pyogrio import raw
-        from pyogrio.errors import DataSourceError
-    except ImportError as error:
-        raise UserError(f"--format gpkg {NEEDS_GEO}") from error
+    import shapely
+    from pyogrio import raw
+    from pyogrio.errors import DataSourceError
 
     found, shapes = _multipolygons(labels, georeference.transform)
     fields = {"label": found, **_areas(labels, found, georeference), **_statistics(labels, found, bands)}

@@ -18,7 +18,6 @@ from dynseg.io.files import written_aside
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader, DatasetWriter
 
-NEEDS_GEO = "needs another package: pip install 'dynseg[geo]'"
 _LARGEST = 2**32 - 1
 # GDAL's blocks are multiples of this in both directions.
 _BLOCK = 16
@@ -67,13 +66,8 @@ def read_georeference(source: Path, shape: tuple[int, int]) -> Georeference:
     source : path
     shape : (int, int)
         Height and width of the image as dynseg reads it: nothing is known where the file's own differ.
-
-    Raises
-    ------
-    UserError
-        If rasterio isn't there.
     """
-    rasterio = _rasterio()
+    import rasterio
     from rasterio.errors import RasterioError
 
     with _quiet():
@@ -107,11 +101,11 @@ def label_raster(
     Raises
     ------
     UserError
-        If rasterio isn't there, the file can't be written, or labels don't fit into 32 bits.
+        If the file can't be written, or labels don't fit into 32 bits.
     """
     if largest > _LARGEST:
         raise UserError(f"{path} would have the label {largest}, beyond 32 bits: write fewer labels")
-    rasterio = _rasterio()
+    import rasterio
     from rasterio.errors import RasterioError
 
     profile = {
@@ -193,14 +187,6 @@ def _set_georeference(raster: "DatasetWriter", georeference: Georeference) -> No
         raster.rpcs = georeference.rpcs
     if georeference.tags:
         raster.update_tags(**georeference.tags)
-
-
-def _rasterio() -> Any:
-    try:
-        import rasterio
-    except ImportError as error:
-        raise UserError(f"--format geotiff {NEEDS_GEO}") from error
-    return rasterio
 
 
 @contextmanager

@@ -195,14 +195,3 @@ def test_a_photograph_without_a_place_is_said_once_and_written_in_pixels(
     assert about["crs"] is None or "Undefined" in about["crs"]
     assert fields["area"].tolist() == fields["count"].tolist() == [24 * 16] * 2
     assert [list(shape.bounds) for shape in shapes] == [[0, 0, 16, 24], [16, 0, 32, 24]]
-
-
-def test_a_missing_package_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_ensembles(monkeypatch)
-    monkeypatch.setitem(__import__("sys").modules, "rasterio", None)
-    Image.new("RGB", (24, 16)).save(tmp_path / "photo.png")
-    result = CliRunner().invoke(
-        main_group, ["segment", str(tmp_path / "photo.png"), "-o", str(tmp_path / "out"), "--format", "geotiff"]
-    )
-    assert result.exit_code == 1
-    assert "--format geotiff needs another package: pip install 'dynseg[geo]'" in result.output
