@@ -182,7 +182,7 @@ def command(
         sys.exit(1)
     from dynseg.api import DEFAULT_MAX_SIZE, user_parameters
     from dynseg.methods.regions import RegionsParameters
-    from dynseg.own_images.labelling import ByModel, ByRegions, ByTraining, Labelling
+    from dynseg.own_images.labelling import DEFAULT_LARGE_SIZE, ByModel, ByRegions, ByTraining, Labelling
     from dynseg.own_images.run import Batch
 
     device = resolve_device(device)
@@ -195,7 +195,7 @@ def command(
         labelling = ByTraining(parameters, seed, device, max_size or DEFAULT_MAX_SIZE)
     else:
         regions = RegionsParameters(segments=segments, threshold=scale)
-        labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
+        labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE, max_size or DEFAULT_LARGE_SIZE)
     batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)

@@ -252,7 +252,7 @@ def read_picture(
         if inside is not None:
             planes = _inside(planes, inside)
         if channels is not None:
-            planes = _with_channels(planes, channels)
+            planes = channels_of(planes, channels)
         elif is_plain and planes.values.dtype == np.uint8 and value_range in ("auto", "type"):
             return _as_it_is(planes)
         return _scaled(planes, value_range, channels)
@@ -451,7 +451,8 @@ def _inside(planes: Planes, inside: NDArray[np.bool_]) -> Planes:
     return dataclasses.replace(planes, inside=inside)
 
 
-def _with_channels(planes: Planes, channels: Sequence[int]) -> Planes:
+def channels_of(planes: Planes, channels: Sequence[int]) -> Planes:
+    """Return some channels, numbered from 1, in this order; raise a Refusal where there is no such one."""
     count = planes.values.shape[2]
     beyond = [channel for channel in channels if not 1 <= channel <= count]
     if beyond or not channels:
@@ -463,7 +464,7 @@ def _with_channels(planes: Planes, channels: Sequence[int]) -> Planes:
 
 def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | None) -> Picture:
     values = planes.values
-    valid = _valid(planes)
+    valid = valid_pixels(planes)
     scaled, ranges = scale_values(
         values, value_range, of_type=planes.of_type, together=planes.is_colour, valid=None if valid.all() else valid
     )
@@ -487,7 +488,7 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
 
 def _as_it_is(planes: Planes) -> Picture:
     """Return a picture of 8 bits a channel with the values that the file has."""
-    valid = _valid(planes)
+    valid = valid_pixels(planes)
     note = ", ".join(filter(None, (planes.note, _say_missing(valid))))
     return Picture(planes.values, (), note, None, _unless_undeclared(planes, valid))
 
@@ -500,7 +501,7 @@ def _say_missing(valid: NDArray[np.bool_]) -> str:
     return f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else ""
 
 
-def _valid(planes: Planes) -> NDArray[np.bool_]:
+def valid_pixels(planes: Planes) -> NDArray[np.bool_]:
     """Return the pixels that have data, (H, W); raise a ValueError where values are no numbers."""
     values = planes.values
     valid = np.ones(values.shape[:2], dtype=np.bool_) if planes.inside is None else planes.inside.copy()

@@ -81,7 +81,7 @@ def read_tiff(
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(TiffFile(io.BytesIO(content)))
-            series = _series(file)
+            series = pictures_of(file)
         except Exception:
             # The parser raises almost anything on broken input; Pillow then says what is wrong.
             return None
@@ -110,13 +110,13 @@ def read_no_data(content: bytes) -> tuple[float, ...]:
 
     try:
         with TiffFile(io.BytesIO(content)) as file:
-            return _no_data(file.pages.first)
+            return no_data_of(file.pages.first)
     except Exception:
         # The parser raises almost anything on broken input; Pillow has read it all the same.
         return ()
 
 
-def _series(file: "TiffFile") -> "list[TiffPageSeries]":
+def pictures_of(file: "TiffFile") -> "list[TiffPageSeries]":
     """Return the pictures of a file, without thumbnails and masks."""
     return [each for each in file.series if not (each.keyframe.is_reduced or each.keyframe.is_mask)] or file.series[:1]
 
@@ -292,7 +292,7 @@ def _planes(
         alpha=opacity,
         is_premultiplied=alpha is not None and _ASSOCIATED_ALPHA in extra,
         is_inverted=page.photometric == _MIN_IS_WHITE,
-        no_data=_no_data(page),
+        no_data=no_data_of(page),
         note=note,
     )
 
@@ -315,7 +315,8 @@ def _turned(values: NDArray[Any], page: "TiffPage") -> NDArray[Any]:
     return values
 
 
-def _no_data(page: "TiffPage") -> tuple[float, ...]:
+def no_data_of(page: "TiffPage") -> tuple[float, ...]:
+    """Return the value of pixels without data that GDAL wrote into a page; see `read_no_data`."""
     tag = page.tags.get(_GDAL_NODATA)
     try:
         return (float(str(tag.value).strip("\0 ")),) if tag is not None else ()

@@ -23,6 +23,7 @@ from dynseg.training.parameters import TrainingParameters, reduced_size
 
 if TYPE_CHECKING:
     from dynseg.regions.ensemble import Ensemble
+    from dynseg.regions.merging import MergingParameters
     from dynseg.training.loop import OnIteration
 
 # Thresholds between 0 and 1 for all images, chosen on train and val images of BSD500: that of `regions` for covering
@@ -129,11 +130,18 @@ def find_hierarchy(
     """
     from dynseg.regions.boundaries import boundary_evidence
     from dynseg.regions.ensemble import texton_maps
-    from dynseg.regions.merging import DETAILS, REGIONS, build_hierarchy
+    from dynseg.regions.merging import build_hierarchy
 
     maps = texton_maps(image, make_ensemble(parameters), seed, device, on_iteration, valid)
     evidence = boundary_evidence(image, maps)
-    return build_hierarchy(image, evidence, DETAILS if parameters.setting == "details" else REGIONS, valid)
+    return build_hierarchy(image, evidence, merging_parameters(parameters), valid)
+
+
+def merging_parameters(parameters: RegionsParameters) -> "MergingParameters":
+    """Return what makes two neighbouring regions dissimilar."""
+    from dynseg.regions.merging import DETAILS, REGIONS
+
+    return DETAILS if parameters.setting == "details" else REGIONS
 
 
 def make_ensemble(parameters: RegionsParameters) -> "Ensemble":

@@ -20,6 +20,9 @@ from dynseg.provenance import describe_run
 from dynseg.result import Segmentation
 from dynseg.training.loop import OnIteration
 
+# Images that are too large to be read whole are reduced to this many pixels along the longer side.
+DEFAULT_LARGE_SIZE = 4096
+
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Scribbles = NDArray[np.integer] | None
 Valid = NDArray[np.bool_] | None
@@ -60,12 +63,15 @@ class ByRegions:
     device : {"cpu", "cuda"}
     max_size : int
         See `dynseg.segment_regions`.
+    large_size : int
+        The same for images that are too large to be read whole, which are segmented by windows.
     """
 
     parameters: RegionsParameters
     seed: int
     device: str
     max_size: int = DEFAULT_MAX_SIZE
+    large_size: int = DEFAULT_LARGE_SIZE
 
     shares_labels = False
 

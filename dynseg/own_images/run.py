@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from dynseg.errors import UserError
 from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
+from dynseg.io.large_tiff import LargeTiff, large_tiff
 from dynseg.own_images.cutting import counted
 from dynseg.own_images.labelling import Labelling
+from dynseg.own_images.large import check_large, say_result, segment_large, write_large
 from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
 from dynseg.own_images.record import is_done, note_readings, start_record
@@ -125,6 +127,9 @@ class Batch:
 
     def _segment(self, image: PlannedImage, progress: Progress) -> str:
         """Segment an image, write its outputs, and return the line that tells of it."""
+        with large_tiff(image.source) as large:
+            if large is not None:
+                return self._segment_large(image, large, progress)
         file, mask = self._beside(image)
         picture = read_masked(self._reading, image.source, mask, self._is_masked)
         scribbles = None if file is None else read_scribbles(file)
@@ -153,6 +158,19 @@ class Batch:
             ),
         )
         return _summary(image, result, notes)
+
+    def _segment_large(self, image: PlannedImage, source: LargeTiff, progress: Progress) -> str:
+        labelling = check_large(image.source, self._labelling, self._reading, image.outputs, *self._beside(image))
+
+        def say_window(number: int, count: int) -> None:
+            if count >= 4 and 4 * number // count > 4 * (number - 1) // count:
+                progress.say(f"{image.source}: {number} of {count} windows", err=True)
+
+        result = segment_large(source, self._reading, labelling, progress, say_window)
+        if result.reduced.note:
+            self._notes[str(image.relative)] = result.reduced.note
+        write_large(image.outputs, result, image.source)
+        return say_result(image.source, image.outputs, result)
 
 
 def _summary(image: PlannedImage, result: Segmentation, notes: Sequence[str]) -> str:

@@ -134,14 +134,15 @@ def estimate_evidence_memory(height: int, width: int) -> int:
 _BYTES_PER_PIXEL = 150
 
 
-def colour_memberships(planes: Sequence[ColourPlane]) -> Iterator[Float32Map]:
-    """Yield each pixel's membership of each bin of each plane that isn't empty.
+def colour_memberships(planes: Sequence[ColourPlane], every_bin: bool = False) -> Iterator[Float32Map]:
+    """Yield each pixel's membership of each bin of each plane that isn't empty, or of every bin.
 
     It falls linearly from 1 at the bin's centre to 0 at the next one's.
     """
     for values, low, high in planes:
         position = np.clip((values - low) / (high - low), 0, 1) * (COLOUR_BINS - 1)
-        for centre in range(math.floor(position.min()), math.ceil(position.max()) + 1):
+        first, last = (0, COLOUR_BINS - 1) if every_bin else (math.floor(position.min()), math.ceil(position.max()))
+        for centre in range(first, last + 1):
             yield np.maximum(1 - np.abs(position - centre), 0)
 
 

@@ -1,5 +1,7 @@
 """Give the regions of a reduced image the image's own size, with smooth boundaries."""
 
+from collections.abc import Iterator
+
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +27,41 @@ def enlarge_regions(regions: NDArray[np.int32], size: tuple[int, int]) -> NDArra
     """
     if regions.shape == size:
         return regions
+    enlarged = np.empty(size, np.int32)
+    for rows, part in enlarged_rows(regions, size):
+        enlarged[rows] = part
+    return _connected(enlarged, regions, size)
+
+
+def enlarged_rows(
+    regions: NDArray[np.int32], size: tuple[int, int], rows: int = _ROWS
+) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+    """Yield rows of regions at a larger size, from the top, each with where it lies; see `enlarge_regions`.
+
+    Pieces that interpolation cuts off a region are left as they are.
+
+    Parameters
+    ----------
+    regions : ndarray, (h, w), int32
+    size : (int, int)
+        H and W, at least h and w.
+    rows : int
+        How many rows to enlarge at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [(rows.start, part.tolist()) for rows, part in enlarged_rows(np.array([[0, 1]], np.int32), (2, 4), 1)]
+    [(0, [[0, 0, 1, 1]]), (1, [[0, 0, 1, 1]])]
+    """
     (upper, lower, below), (left, right, beside) = (
         _neighbours(new, old) for new, old in zip(size, regions.shape, strict=True)
     )
-    enlarged = np.empty(size, np.int32)
-    for start in range(0, size[0], _ROWS):
-        rows = slice(start, start + _ROWS)
-        corners = [regions[each[rows]][:, side] for each in (upper, lower) for side in (left, right)]
+    for start in range(0, size[0], rows):
+        part = slice(start, min(start + rows, size[0]))
+        corners = [regions[each[part]][:, side] for each in (upper, lower) for side in (left, right)]
         shares = [
-            (down[rows, np.newaxis] * across).astype(np.float32)
+            (down[part, np.newaxis] * across).astype(np.float32)
             for down in (1 - below, below)
             for across in (1 - beside, beside)
         ]
@@ -41,8 +69,7 @@ def enlarge_regions(regions: NDArray[np.int32], size: tuple[int, int]) -> NDArra
             sum(share * (corner == other) for share, other in zip(shares, corners, strict=True)) for corner in corners
         ]
         best = np.argmax(weights, axis=0)
-        enlarged[rows] = np.choose(best, corners)
-    return _connected(enlarged, regions, size)
+        yield part, np.choose(best, corners)
 
 
 def _neighbours(new: int, old: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:

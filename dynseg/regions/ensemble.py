@@ -88,8 +88,8 @@ def texton_maps(
         If a loss is not finite.
     """
     height, width, bands = image.shape
-    applied, applied_valid = _at_size(image, valid, ensemble.applied_size(height, width), device)
-    trained, trained_valid = _at_size(image, valid, ensemble.trained_size(height, width), device, rounded=False)
+    applied, applied_valid = at_size(image, valid, ensemble.applied_size(height, width), device)
+    trained, trained_valid = at_size(image, valid, ensemble.trained_size(height, width), device, rounded=False)
     parameters = ensemble.training
     maps = []
     for number in range(ensemble.networks):
@@ -103,7 +103,7 @@ def texton_maps(
     return maps
 
 
-def _at_size(
+def at_size(
     image: NDArray[np.uint8] | NDArray[np.float32],
     valid: NDArray[np.bool_] | None,
     size: Size,

@@ -84,33 +84,63 @@ def build_hierarchy(
     valid : ndarray, (H, W), bool, optional
         The pixels that count; by default all. The others are of no leaf and in no sum, and nothing merges across them.
     """
+    vertical, horizontal = strengths_of_sides(evidence, LEAF_CONTRAST_WEIGHT)
+    leaves = find_leaves(vertical, horizontal, LEAF_SHARE * horizontal.shape[0] * vertical.shape[1])
+    if valid is not None:
+        leaves = connected_parts(leaves, valid)
+    graph = region_graph(leaves, *strengths_of_sides(evidence, parameters.contrast_weight))
+    areas, colours = np.bincount(leaves[leaves >= 0]), colour_sums(image, leaves)
+    rarity = None
+    if parameters.rarity_weight > 0 and graph.lengths.size:
+        rarity = region_graph(leaves, *pair_rarity(image, valid)).sums
+    return Hierarchy(leaves, *merge_leaves(graph, rarity, areas, colours, parameters))
+
+
+def strengths_of_sides(
+    evidence: BoundaryEvidence, contrast_weight: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the strength of the boundary between each pixel and the one below, (H - 1, W), and to its right."""
     strength = evidence.strength
     vertical = (strength[:-1] + strength[1:]) / 2
     horizontal = (strength[:, :-1] + strength[:, 1:]) / 2
-    leaves = _leaves(
-        vertical + LEAF_CONTRAST_WEIGHT * evidence.vertical_contrast,
-        horizontal + LEAF_CONTRAST_WEIGHT * evidence.horizontal_contrast,
+    return (
+        vertical + contrast_weight * evidence.vertical_contrast,
+        horizontal + contrast_weight * evidence.horizontal_contrast,
     )
-    if valid is not None:
-        leaves = connected_parts(leaves, valid)
-    graph = region_graph(
-        leaves,
-        vertical + parameters.contrast_weight * evidence.vertical_contrast,
-        horizontal + parameters.contrast_weight * evidence.horizontal_contrast,
-    )
-    areas, colours = np.bincount(leaves[leaves >= 0]), _colour_sums(image, leaves)
-    if parameters.rarity_weight > 0 and graph.lengths.size:
-        rarity = region_graph(leaves, *pair_rarity(image, valid))
+
+
+def merge_leaves(
+    graph: RegionGraph,
+    rarity: NDArray[np.float64] | None,
+    areas: NDArray[np.int64],
+    colours: NDArray[np.float32],
+    parameters: MergingParameters,
+) -> tuple[NDArray[np.int32], NDArray[np.floating]]:
+    """Merge leaves until one region is left; return `children` and `altitudes` of `dynseg.hierarchy.Hierarchy`.
+
+    Parameters
+    ----------
+    graph : RegionGraph
+        Its strengths are those of `strengths_of_sides`.
+    rarity : ndarray, (arcs,), float64, optional
+        The sum of the rarity of the pairs of colours along each arc.
+    areas : ndarray, (L,), int64
+        Pixels of each leaf.
+    colours : ndarray, (L, bins), float32
+        From `colour_sums`; changed in place.
+    parameters : MergingParameters
+    """
+    if rarity is not None:
         graph = mixed(
             graph,
-            (rarity.sums / rarity.lengths)[:, np.newaxis],
+            (rarity / graph.lengths)[:, np.newaxis],
             parameters.rarity_weight,
             1 + parameters.contrast_weight,
         )
     graph = with_global_term(graph, areas, colours, parameters.global_weight, 1 + parameters.contrast_weight)
     children, altitudes = _Merging(graph, areas, colours, parameters).run()
     altitudes = np.minimum(altitudes / parameters.largest, 1)
-    return Hierarchy(leaves, *join_parts(areas.size, children, altitudes.astype(np.float32)))
+    return join_parts(areas.size, children, altitudes.astype(np.float32))
 
 
 def estimate_hierarchy_memory(height: int, width: int) -> int:
@@ -128,7 +158,7 @@ def estimate_hierarchy_memory(height: int, width: int) -> int:
 _BYTES_PER_PIXEL = 500
 
 
-def _leaves(vertical: NDArray[np.float32], horizontal: NDArray[np.float32]) -> NDArray[np.int32]:
+def find_leaves(vertical: NDArray[np.float32], horizontal: NDArray[np.float32], least_area: float) -> NDArray[np.int32]:
     """Return watershed basins of at least so many pixels: the area hierarchy of basins, cut at their area."""
     height, width = horizontal.shape[0], vertical.shape[1]
     if height * width == 1:
@@ -145,16 +175,19 @@ def _leaves(vertical: NDArray[np.float32], horizontal: NDArray[np.float32]) -> N
     rows, columns = np.divmod(sources[~down], width)
     weights[~down] = horizontal[rows, columns]
     tree, altitudes = hg.watershed_hierarchy_by_area(graph, weights)
-    basins = hg.labelisation_horizontal_cut_from_threshold(tree, altitudes, LEAF_SHARE * height * width)
+    basins = hg.labelisation_horizontal_cut_from_threshold(tree, altitudes, least_area)
     return number_regions(basins.reshape(height, width))
 
 
-def _colour_sums(image: NDArray[Any], leaves: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return the sums over each leaf of its pixels' memberships of colour bins, (L, bins), float32."""
+def colour_sums(image: NDArray[Any], leaves: NDArray[np.int32], every_bin: bool = False) -> NDArray[np.float32]:
+    """Return the sums over each leaf of its pixels' memberships of colour bins, (L, bins), float32.
+
+    Bins that no pixel of the image is in are left out, unless `every_bin`.
+    """
     valid = leaves >= 0
     numbers = leaves[valid]
     planes = colour_planes(image)
-    sums = [np.bincount(numbers, weights=each[valid]) for each in colour_memberships(planes)]
+    sums = [np.bincount(numbers, weights=each[valid]) for each in colour_memberships(planes, every_bin)]
     return np.stack(sums, axis=1).astype(np.float32) / np.float32(len(planes))
 
 
