@@ -61,7 +61,7 @@ _RUNNING_OPTIONS = (
         "--max-size",
         type=click.IntRange(1),
         help="Pixels along the longer side beyond which an image is reduced before networks see it; label maps "
-        "have the image's own size all the same.  [default: 512]",
+        "have the image's own size all the same.  [default: 512; 4096 for a TIFF that is too large to be read whole]",
     ),
     click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the networks' initial weights."),
     click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
