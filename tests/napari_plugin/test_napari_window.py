@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 SCRIPT = Path(__file__).parents[1] / "support" / "napari_window.py"
 
@@ -31,4 +30,4 @@ def test_a_window_is_closed_during_a_run(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "closed" in result.stdout
     assert "Traceback" not in result.stderr
-    assert Image.open(picture).width > 400
+    assert picture.stat().st_size > 10_000
