@@ -73,6 +73,13 @@ class CutControls:
         """The widgets from top to bottom."""
         return [self.layer, self.count, self.slider, self.scribbles]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is still a window: layers and runs may outlive it."""
+        from qtpy.compat import isalive
+
+        return bool(isalive(self.slider.native))
+
     def choose(self, layer: "Labels") -> None:
         """Cut this layer from now on; its regions may be new."""
         self.layer.reset_choices()
@@ -115,8 +122,9 @@ class CutControls:
 
     def _forget(self, _: Any) -> None:
         """Choose again after a layer was removed: a choice of none makes no signal."""
-        self.layer.reset_choices()
-        self._take_layer()
+        if self.is_open:
+            self.layer.reset_choices()
+            self._take_layer()
 
     def _slide(self, step: int) -> None:
         self.count.value = self._steps[step]
@@ -148,7 +156,8 @@ class CutControls:
         told(self._cut)
 
     def _cut_soon(self, _: Any = None) -> None:
-        self._settling.start()
+        if self.is_open:
+            self._settling.start()
 
     def _marks(self, regions: Regions) -> Any:
         """Return the scribbles on the regions' plane, or None if there are none."""

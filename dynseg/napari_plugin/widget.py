@@ -120,13 +120,6 @@ class RegionsPanel:
         axes = [(f"axis {axis}: {size}", axis) for axis, size in channel_axes(image)]
         return [(_ALONE, _ALONE), *axes, (ALL_LAYERS, ALL_LAYERS)]
 
-    @property
-    def _is_open(self) -> bool:
-        """Whether there is still a window: a run that was stopped ends after it was closed."""
-        from qtpy.compat import isalive
-
-        return bool(isalive(self.widget.native))
-
     def _start(self) -> None:
         from napari.qt.threading import create_worker
 
@@ -161,10 +154,10 @@ class RegionsPanel:
             self.progress.max = 0
 
     def _end(self, result: Segmentation | None, place: _Place) -> None:
-        """Show what a run returned, unless the viewer is closed."""
+        """Show what a run returned, unless the widget is closed."""
         from napari.utils.notifications import notification_manager, show_warning
 
-        if not self._is_open or self._run is None:
+        if not self.controls.is_open or self._run is None:
             return
         for warning in self._run.warnings:
             show_warning(warning)
@@ -192,8 +185,8 @@ class RegionsPanel:
         )
 
     def _rest(self) -> None:
-        """Wait for the next run, unless the viewer is closed."""
-        if not self._is_open:
+        """Wait for the next run, unless the widget is closed."""
+        if not self.controls.is_open:
             return
         self._polling.stop()
         self._worker = self._run = None

@@ -13,6 +13,7 @@ pytest.importorskip("napari.components")
 pytest.importorskip("pytestqt")
 
 from napari.components import ViewerModel
+from napari.qt.threading import WorkerBase
 from napari.utils.notifications import notification_manager
 
 import dynseg
@@ -37,12 +38,13 @@ def said() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def panel(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> RegionsPanel:
+def panel(qapp: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[RegionsPanel]:
     """A panel in a viewer without a window."""
     use_small_ensembles(monkeypatch)
     made = RegionsPanel(ViewerModel())
-    qtbot.addWidget(made.widget.native)
-    return made
+    yield made
+    if made.controls.is_open:
+        made.widget.close()
 
 
 def photograph() -> np.ndarray:
@@ -289,3 +291,21 @@ def test_the_image_may_be_removed_during_a_run(panel: RegionsPanel, qtbot: Any) 
     panel.widget.reset_choices()
     wait_for(qtbot, lambda: panel.button.text == "Segment")
     assert [layer.name for layer in viewer_of(panel).layers] == ["photo regions"]
+
+
+def test_layers_outlive_a_widget_that_is_closed(panel: RegionsPanel, qtbot: Any) -> None:
+    viewer = viewer_of(panel)
+    add_image(panel)
+    layer = run(panel, qtbot)
+    before = layer.data.copy()
+    scribbles = viewer.add_labels(np.zeros((40, 60), int), name="strokes")
+    panel.widget.reset_choices()
+    panel.controls.scribbles.value = scribbles
+    click(panel)
+    panel.widget.native.deleteLater()
+    wait_for(qtbot, lambda: not panel.controls.is_open)
+    scribbles.paint((15, 10), 7)
+    np.testing.assert_array_equal(layer.data, before)
+    viewer.layers.remove(scribbles)
+    wait_for(qtbot, lambda: not WorkerBase._worker_set)
+    assert list(viewer.layers) == [viewer.layers["photo"], layer]
