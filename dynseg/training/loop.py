@@ -104,7 +104,7 @@ def train(
         if check_every > 1:
             # Between the stop and the next check the network stays as it was at the stop.
             learning_rate = parameters.learning_rate * ~stopped
-    return _result(torch.stack(rows).cpu().numpy())
+    return training_result(torch.stack(rows).cpu().numpy())
 
 
 def make_step(
@@ -133,7 +133,19 @@ def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: 
     return torch.stack([value.to(torch.float64) for value in row])
 
 
-def _result(rows: NDArray[np.float64]) -> TrainingResult:
+def training_result(rows: NDArray[np.float64]) -> TrainingResult:
+    """Return the history of a training up to its stop.
+
+    Parameters
+    ----------
+    rows : ndarray, (iterations, 6), float64
+        q′, the weight, L_sim, L_con, whether few labels were left, and whether the label map stood still.
+
+    Raises
+    ------
+    UserError
+        If a loss is not finite.
+    """
     few_labels, settled = rows[:, 4] > 0, rows[:, 5] > 0
     stops = few_labels | settled
     if stops.any():
