@@ -70,8 +70,8 @@ def train_together(
     """
     device = images.device
     reduced_type = autocast_type(device, parameters.precision)
-    capture = _capture if captured and device.type == "cuda" else None
-    with _side_stream(device), tf32_allowed(parameters.precision == "tf32"):
+    capture = cuda_graph if captured and device.type == "cuda" else None
+    with side_stream(device), tf32_allowed(parameters.precision == "tf32"):
         group = NetworkGroup(networks)
         step = GroupStep(group, images, scribbles=scribbles, reduced_type=reduced_type, convolution=convolution)
         loop = GroupLoop(group, step, parameters, weighting)
@@ -211,7 +211,7 @@ class _StopFlag:
 
 
 @contextmanager
-def _side_stream(device: torch.device) -> Iterator[None]:
+def side_stream(device: torch.device) -> Iterator[None]:
     """Let a GPU work on a stream of its own, as capturing a graph asks for, after what it was asked for before."""
     if device.type != "cuda":
         yield
@@ -230,7 +230,7 @@ def _stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-def _capture(iterate: Callable[[], None]) -> Callable[[], None]:
+def cuda_graph(iterate: Callable[[], None]) -> Callable[[], None]:
     """Return what repeats an iteration as a CUDA graph; if that can't be, the iteration itself, with a warning."""
     graph = torch.cuda.CUDAGraph()
     try:
@@ -241,4 +241,9 @@ def _capture(iterate: Callable[[], None]) -> Callable[[], None]:
     except RuntimeError as error:
         warnings.warn(f"training goes on without a CUDA graph, more slowly ({error})", RuntimeWarning, stacklevel=2)
         return iterate
-    return graph.replay
+
+    def repeat(_: Callable[[], None] = iterate) -> None:
+        # As long as there is a graph there must be what it reads and writes, which the iteration's owner holds.
+        graph.replay()
+
+    return repeat
