@@ -128,7 +128,7 @@ def test_rows_go_on_where_they_ended(data: Path, measured: Path) -> None:
     before = (measured / "gpu.json").read_text()
     arguments = ("--device", "cpu", "--quick", "--rows-only", "--data", data, "--out", measured)
     run("benchmarks/gpu.py", *arguments)
-    assert {path for path in (measured / "rows").iterdir()} == kept.keys()
+    assert set((measured / "rows").iterdir()) == kept.keys()
     changed = [path for path, time in kept.items() if path.stat().st_mtime_ns != time]
     assert changed == [lost]
     assert (measured / "gpu.json").read_text() == before
