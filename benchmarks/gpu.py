@@ -325,7 +325,7 @@ def _times(repeat: Callable[[], object], count: int) -> Callable[[], None]:
     return run
 
 
-def measure_steps(setting: Setting, peaks: Mapping[str, float]) -> Iterator[dict[str, Any]]:
+def measure_steps(setting: Setting, peaks: Mapping[str, float] | None) -> Iterator[dict[str, Any]]:
     """Yield the seconds of an iteration in every form, each in a turn with the others."""
     for divisor, components in ((4, 2), (1, 2), (1, 3)):
         size = setting.scaled(divisor)
@@ -353,7 +353,7 @@ def measure_steps(setting: Setting, peaks: Mapping[str, float]) -> Iterator[dict
                 "precision": precision,
                 "ms": 1e3 * each,
                 "TFLOP/s": gflop / each / 1e3,
-                "share of peak": gflop / each / 1e3 / peaks[precision],
+                "share of peak": gflop / each / 1e3 / peaks[precision] if peaks else None,
                 "times the released": statistics.median(
                     released / own for released, own in zip(seconds["released", "float32"], values, strict=True)
                 ),
@@ -403,7 +403,7 @@ def measure_batches(setting: Setting) -> Iterator[dict[str, Any]]:
     """Yield images a second with the fast preset, from pixels on the host to label maps on it, by batch size."""
     changes = {"iterations": 3} if setting.quick else {}
     parameters = TrainingParameters(**{**PRESETS["fast"], "channels": setting.channels, **changes})
-    for count in (1, 2) if setting.quick else (1, 8, 25, 54):
+    for count in (1, 2) if setting.quick else (1, 4, 13, 25, 54):
         pixels = torch.stack([setting.images[number % len(setting.images)] for number in range(count)])
         run = lambda: train_and_apply_together(pixels.to(setting.device), [0] * len(pixels), parameters, WEIGHTING)  # noqa: B023, E731
         seconds = [setting.seconds(run) for _ in range(setting.rounds + 1)][1:]
@@ -412,7 +412,7 @@ def measure_batches(setting: Setting) -> Iterator[dict[str, Any]]:
 
 def measure_convolutions(setting: Setting) -> Iterator[dict[str, Any]]:
     """Yield the time of an iteration of several trainings at a quarter of the size, by the way of convolving."""
-    for count in (1, 2) if setting.quick else (1, 6, 25, 54):
+    for count in (1, 2) if setting.quick else (1, 6, 13, 54):
         images = torch.stack([setting.image(number, 4) for number in range(count)])
         repeats = 2 if setting.quick else 10
         with side_stream(setting.device):
@@ -464,9 +464,11 @@ def train_rows(
                 continue
             if time.perf_counter() + 1.2 * longest > deadline:
                 return _progress(folder, stop)
-            images = torch.stack([image_tensor(pictures[each]) for each in chunk]).to(setting.device)
             start = time.perf_counter()
-            results = train_and_apply_together(images, [0] * len(chunk), parameters, weight_of(scheme, mu))
+            results = []
+            for image_id in chunk:
+                image = image_tensor(pictures[image_id]).to(setting.device)
+                results.append(train_and_apply(image, 0, parameters, weight_of(scheme, mu)))
             seconds = time.perf_counter() - start
             longest = max(longest, seconds)
             aside = path.with_suffix(".part")
@@ -482,19 +484,10 @@ def train_rows(
 
 
 def _chunks(pictures: Mapping[str, NDArray[np.uint8]], limit: int) -> list[list[str]]:
-    """Return ids of images of one size, three together, which fill a GPU at full size."""
+    """Return the ids of images, three a file."""
     ids = sorted(pictures)
     random.Random(0).shuffle(ids)
-    open_chunks: dict[tuple[int, ...], list[str]] = {}
-    chunks = []
-    for image_id in ids[:limit]:
-        chunk = open_chunks.setdefault(pictures[image_id].shape, [])
-        if not chunk:
-            chunks.append(chunk)
-        chunk.append(image_id)
-        if len(chunk) == 3:
-            del open_chunks[pictures[image_id].shape]
-    return chunks
+    return [ids[start : min(start + 3, limit)] for start in range(0, min(limit, len(ids)), 3)]
 
 
 def _progress(folder: Path, stop: str) -> dict[str, Any]:

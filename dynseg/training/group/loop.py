@@ -232,8 +232,8 @@ def _stream(device: torch.device) -> torch.cuda.Stream:
 
 def cuda_graph(iterate: Callable[[], None]) -> Callable[[], None]:
     """Return what repeats an iteration as a CUDA graph; if that can't be, the iteration itself, with a warning."""
-    graph = torch.cuda.CUDAGraph()
     try:
+        graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
             iterate()
     except torch.OutOfMemoryError:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dynseg.errors import UserError
 from dynseg.training.group.convolution import LibraryConvolution, ProductConvolution
-from dynseg.training.group.loop import WARM_UP, GroupLoop, train_together
+from dynseg.training.group.loop import WARM_UP, GroupLoop, cuda_graph, train_together
 from dynseg.training.group.network import NetworkGroup
 from dynseg.training.group.step import GroupStep
 from dynseg.training.loop import make_step, train
@@ -154,6 +154,14 @@ def test_how_often_the_loop_checks_and_what_repeats_it_change_nothing(check_ever
         assert max(iterations) - WARM_UP <= len(repeated) <= max(iterations) + 2 * check_every - WARM_UP
     else:
         assert not repeated
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a graph can be captured here")
+def test_without_a_graph_training_goes_on_and_says_so() -> None:
+    loop = loop_of(some_networks(1), pictures(1), some_parameters(iterations=6))
+    with pytest.warns(RuntimeWarning, match="training goes on without a CUDA graph"):
+        loop.run(check_every=2, capture=cuda_graph)
+    assert len(loop.results()[0].history["iteration"]) == 6
 
 
 def test_weights_after_the_stop_are_those_at_the_stop() -> None:
