@@ -23,8 +23,8 @@ _STRIP_VALUES = 180
 _KERNEL_GRADIENTS = 11 * 36
 # While one strip of enlarged responses is made, about four are there.
 _ENLARGEMENT_BYTES = 4 * _FLOAT * ENLARGED_VALUES_PER_STRIP
-# Of all trainings that a GPU does side by side: 13 at a quarter of 481 × 321; at full size one alone fills it, and spares
-# gathering neighbourhoods. Reasoned, not measured.
+# Of all trainings that a GPU does side by side: 13 at a quarter of 481 × 321; at full size one alone fills it and
+# spares gathering neighbourhoods. Reasoned, not measured.
 _PIXELS_TOGETHER = 2**17
 # Sizes along the longer side, in pixels, that are tried in place of one that memory doesn't do for.
 LEAST_MAX_SIZE = 64
