@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dynseg.regions.ensemble import Ensemble
     from dynseg.training.loop import OnIteration
 
-# Thresholds between 0 and 1 for all images, chosen on train and val images of BSD500: that of `regions` for covering and
-# mIOU together, that of `details` for the best mIOU (Mean).
+# Thresholds between 0 and 1 for all images, chosen on train and val images of BSD500: that of `regions` for covering
+# and mIOU together, that of `details` for the best mIOU (Mean).
 THRESHOLDS = {"regions": 0.42, "details": 0.31}
 
 # What evidence, watershed and merging take, in the arithmetic of the training step: 2 CPU seconds for 481 × 321 pixels.
@@ -169,6 +169,7 @@ def _training(parameters: RegionsParameters) -> TrainingParameters:
         scale=parameters.scale,
         stop="fixed",
         minimum_labels=1,
+        precision="tf32",
     )
 
 
