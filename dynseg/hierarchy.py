@@ -150,7 +150,7 @@ class Hierarchy:
         >>> hierarchy.threshold_of(2)
         0.25
         """
-        merges = self.leaf_count - regions
+        merges = min(self.leaf_count - regions, len(self.altitudes))
         return float(self.altitudes[merges - 1]) if merges > 0 else 0.0
 
     def ucm(self) -> NDArray[np.floating]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dynseg.cli._options import PATH, check_cut, cut_options
-from dynseg.cli._training_options import warnings_said
+from dynseg.errors import warnings_said
 from dynseg.own_images.outputs import FORMATS
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 
 from dynseg.cli._options import PATH, connectivity_option
-from dynseg.cli._training_options import warnings_said
-from dynseg.errors import UserError
+from dynseg.errors import UserError, warnings_said
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,9 +19,9 @@ from dynseg.cli._training_options import (
     reading_options,
     running_options,
     training_changes,
-    warnings_said,
 )
 from dynseg.devices import limited_threads, resolve_device
+from dynseg.errors import warnings_said
 from dynseg.own_images.outputs import FORMATS
 from dynseg.own_images.plan import plan_images
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,17 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from dynseg.cli._training_options import SEED
 from dynseg.code_version import label_map_code
-from dynseg.datasets.reading import find_image, read_image_list, read_stored_picture, reading_texts
+from dynseg.datasets.reading import (
+    find_image,
+    read_image_list,
+    read_image_sizes,
+    read_stored_picture,
+    reading_texts,
+)
 from dynseg.devices import DEVICES, claimed_gpu, limited_threads, resolve_device
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, Context, Method, Segmentation, find_method
@@ -22,6 +29,7 @@ from dynseg.parameters import parse_settings, values_of
 from dynseg.result import LabelMapSeries
 from dynseg.workflow.batches import batch_images
 from dynseg.workflow.job_log import logged_job, say
+from dynseg.workflow.together import SegmentingTogether
 
 
 @click.command()
@@ -63,19 +71,23 @@ def command(
     swept = swept_parameters(method, parse_settings(settings), scales) if scales else {}
     image_ids = batch_images(read_image_list(dataset_dir), batch)
 
-    def segment(image_id: str) -> Segmentation:
+    def read(image_id: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         picture = read_stored_picture(dataset_dir, image_id)
         image = picture.pixels if method.takes_any_bands else shown_as_rgb(picture.pixels)
-        is_whole = picture.valid is None or picture.valid.all()
-        context = Context(image_id, seed, device, None if is_whole else picture.valid)
+        return image, None if picture.valid is None or picture.valid.all() else picture.valid
+
+    def segment(image_id: str) -> Segmentation:
+        if together is not None:
+            return reported(image_id, *together.segment(image_id))
+        image, valid = read(image_id)
+        context = Context(image_id, seed, device, valid)
         start = time.perf_counter()
         result = _segment_valid(method, image, context, parameters)
         seconds = time.perf_counter() - start
         if swept:
             label_maps = [_segment_valid(method, image, context, each).labels for each in swept.values()]
             result = dataclasses.replace(result, series=LabelMapSeries(np.array(list(swept)), np.stack(label_maps)))
-        say(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s")
-        return dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
+        return reported(image_id, result, seconds)
 
     def segment_or_resume(image_id: str) -> Segmentation:
         file = find_image(dataset_dir, image_id)
@@ -111,6 +123,15 @@ def command(
         if scales:
             provenance["scales"] = scales
         say(f"device {provenance['device']}{f', GPU {gpu}' if gpu else ''}, {threads} threads")
+        together = None
+        if device == "cuda" and method.segment_together is not None and not swept and len(image_ids) > 1:
+            stored = read_image_sizes(dataset_dir)
+            sizes = {image_id: stored[image_id] for image_id in image_ids if image_id in stored}
+            # Those that train side by side have all of their pixels.
+            if not _may_lack_data(dataset_dir, sizes):
+                together = SegmentingTogether(
+                    method, parameters, seed, device, sizes, lambda image_id: read(image_id)[0]
+                )
         write_label_maps(output, segmentations(), provenance)
         forget(output)
 
@@ -127,6 +148,19 @@ def _segment_valid(method: Method, image: Any, context: Context, parameters: Any
     if result.hierarchy is not None and result.hierarchy.valid is not None:
         return result
     return dataclasses.replace(result, labels=np.where(valid, result.labels.astype(np.int64) + 1, 0))
+
+
+def _may_lack_data(dataset_dir: Path, image_ids: Iterable[str]) -> bool:
+    """Tell whether pixels of any image may have no data, without reading the images."""
+    if "nodata" in reading_texts(dataset_dir):
+        return True
+    return any(find_image(dataset_dir, image_id).suffix.lower() in (".tif", ".tiff") for image_id in image_ids)
+
+
+def reported(image_id: str, result: Segmentation, seconds: float) -> Segmentation:
+    """Say what an image's result is, and return it with its seconds as a fact."""
+    say(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s")
+    return dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
 
 
 def swept_parameters(method: Method, settings: Mapping[str, str], scales: str) -> dict[float, Any]:

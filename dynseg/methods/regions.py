@@ -197,6 +197,7 @@ def _training(parameters: RegionsParameters) -> TrainingParameters:
         scale=parameters.scale,
         stop="fixed",
         minimum_labels=1,
+        precision="tf32",
     )
 
 

@@ -20,12 +20,12 @@ from dynseg.figures.palette import assign_colours, distinct_colours, draw_bounda
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.contour_maps import write_contour_map
 from dynseg.io.files import written_aside
-from dynseg.io.geopackage import write_label_polygons
 from dynseg.io.geotiff import Georeference, read_georeference, say_unknown_place, write_label_raster
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
 from dynseg.own_images.coco import coco_annotations
 from dynseg.own_images.cvat import write_cvat_archive
+from dynseg.own_images.geopackage import write_label_polygons
 from dynseg.own_images.label_studio import label_studio_task
 from dynseg.own_images.labelme import labelme_annotations
 from dynseg.result import Segmentation

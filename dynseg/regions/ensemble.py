@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dynseg.training.group.loop import train_together
 from dynseg.training.images import applied_image, image_tensor, reduce_image
 from dynseg.training.loop import OnIteration
-from dynseg.training.network import initial_network
+from dynseg.training.network import SegmentationNetwork, initial_network
 from dynseg.training.parameters import LARGEST_SEED, TrainingParameters, reduced_size
+from dynseg.training.precision import runs_in_group
 from dynseg.training.prediction import label_map
 from dynseg.training.run import train_network
 from dynseg.training.sizes import Size
@@ -62,7 +64,9 @@ def texton_maps(
     on_iteration: OnIteration | None = None,
     valid: NDArray[np.bool_] | None = None,
 ) -> Sequence[NDArray[np.integer]]:
-    """Train an ensemble of networks on an image, one after the other, and return their label maps.
+    """Train an ensemble of networks on an image, and return their label maps.
+
+    On the CPU one network is trained after the other, on a GPU all are side by side.
 
     Parameters
     ----------
@@ -90,16 +94,26 @@ def texton_maps(
     height, width, bands = image.shape
     applied, applied_valid = at_size(image, valid, ensemble.applied_size(height, width), device)
     trained, trained_valid = at_size(image, valid, ensemble.trained_size(height, width), device, rounded=False)
-    parameters = ensemble.training
-    maps = []
-    for number in range(ensemble.networks):
+    parameters, weighting = ensemble.training, weight_of("fsf", ensemble.mu)
+
+    def start(number: int) -> SegmentationNetwork:
         network_seed = (seed * ensemble.networks + number) % (LARGEST_SEED + 1)
-        network = initial_network(
-            parameters.components, parameters.channels, network_seed, parameters.initialisation, bands
-        ).to(device)
-        weighting = weight_of("fsf", ensemble.mu)
+        shape = (parameters.components, parameters.channels)
+        return initial_network(*shape, network_seed, parameters.initialisation, bands).to(device)
+
+    def labels_of(network: SegmentationNetwork) -> NDArray[np.integer]:
+        labels: NDArray[np.integer] = label_map(network, applied, parameters, valid=applied_valid).cpu().numpy()
+        return labels
+
+    if ensemble.networks > 0 and trained_valid is None and runs_in_group(trained, parameters):
+        networks = [start(number) for number in range(ensemble.networks)]
+        images = trained.expand(ensemble.networks, *trained.shape)
+        train_together(networks, images, parameters, weighting, on_iteration=on_iteration)
+        return [labels_of(network) for network in networks]
+    maps = []
+    for network in map(start, range(ensemble.networks)):
         train_network(network, [trained], parameters, weighting, valid=[trained_valid], on_iteration=on_iteration)
-        maps.append(label_map(network, applied, parameters, valid=applied_valid).cpu().numpy())
+        maps.append(labels_of(network))
     return maps
 
 

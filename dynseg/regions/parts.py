@@ -65,11 +65,13 @@ def enlarge_hierarchy(hierarchy: Hierarchy, size: tuple[int, int], valid: NDArra
 
 def _neighbours(parts: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     """Return each pair of neighbouring parts once, (pairs, 2)."""
-    ones = np.concatenate([parts[:-1].ravel(), parts[:, :-1].ravel()]).astype(np.int64)
-    others = np.concatenate([parts[1:].ravel(), parts[:, 1:].ravel()]).astype(np.int64)
-    differ = (ones != others) & (ones >= 0) & (others >= 0)
-    codes = np.unique(np.minimum(ones, others)[differ] * count + np.maximum(ones, others)[differ])
-    return np.stack(np.divmod(codes, count), axis=1)
+    codes = []
+    for one, other in ((parts[:-1], parts[1:]), (parts[:, :-1], parts[:, 1:])):
+        differ = (one != other) & (one >= 0) & (other >= 0)
+        # Few pixels are beside another part: numbers that need more bytes are made of these alone.
+        pairs = np.sort(np.stack([one[differ], other[differ]], axis=1).astype(np.int64), axis=1)
+        codes.append(np.unique(pairs[:, 0] * count + pairs[:, 1]))
+    return np.stack(np.divmod(np.unique(np.concatenate(codes)), count), axis=1)
 
 
 def _with_small_joined(

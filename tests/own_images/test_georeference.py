@@ -14,8 +14,8 @@ from PIL import Image
 from small_ensemble import use_small_ensembles
 
 from dynseg.cli import main_group
-from dynseg.io.geopackage import write_label_polygons
 from dynseg.io.geotiff import Georeference, label_raster, read_georeference, write_label_raster
+from dynseg.own_images.geopackage import write_label_polygons
 
 rasterio = pytest.importorskip("rasterio")
 pyogrio = pytest.importorskip("pyogrio")
@@ -158,6 +158,23 @@ def test_labels_have_the_smallest_type_and_every_kind_of_georeference_is_kept(
                 if image.rpcs is not None:
                     assert raster.rpcs.to_dict() == image.rpcs.to_dict()
     assert {path.suffix for path in tmp_path.iterdir()} == {".tif"}
+
+
+def test_a_scene_without_any_data_is_said_and_empty(tmp_path: Path) -> None:
+    with rasterio.open(
+        tmp_path / "a.tif", "w", driver="GTiff", height=9, width=8, count=2, dtype="uint16", nodata=0, crs=UTM,
+        transform=TURNED,
+    ) as raster:  # fmt: skip
+        raster.write(np.zeros((2, 9, 8), np.uint16))
+    out = tmp_path / "out"
+    said = segment(str(tmp_path / "a.tif"), "-o", str(out), "--format", "geotiff", "--format", "gpkg", "--format", "h5")
+    assert "no pixel of the image has data" in said
+    with rasterio.open(out / "a.tif") as raster:
+        assert not raster.read(1).any()
+    fields, shapes, _ = read_polygons(out / "a.gpkg")
+    assert (len(shapes), list(fields)) == (0, ["label", "area", "count", "mean_1", "mean_2", "std_1", "std_2"])
+    cut = ["cut", str(out / "a.h5"), "-o", str(tmp_path / "cut"), "--segments", "3"]
+    assert CliRunner().invoke(main_group, cut).exit_code == 0
 
 
 def test_a_raster_is_written_by_windows(tmp_path: Path) -> None:

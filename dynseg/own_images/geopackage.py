@@ -90,15 +90,13 @@ def _statistics(
 ) -> dict[str, NDArray[np.float64]]:
     if bands is None:
         return {}
-    inside = labels > 0
-    places = np.searchsorted(found, labels[inside])
-    counts = np.bincount(places, minlength=found.size)
-    means, deviations = {}, {}
-    for number in range(bands.shape[2]):
-        values = bands[:, :, number][inside].astype(np.float64)
-        mean = np.bincount(places, values, minlength=found.size) / counts
-        means[f"mean_{number + 1}"] = mean
-        # Of deviations: the difference of two large sums would leave a small variance inexact.
-        squares = np.bincount(places, (values - mean[places]) ** 2, minlength=found.size)
-        deviations[f"std_{number + 1}"] = np.sqrt(squares / counts)
-    return {**means, **deviations}
+    names = {
+        f"{kind}_{band + 1}": f"intensity_{kind}-{band}" for kind in ("mean", "std") for band in range(bands.shape[2])
+    }
+    if not found.size:
+        return {name: np.empty(0) for name in names}
+    # pandas, which comes with it, takes half a second to import.
+    from dynseg.own_images.tables import band_statistics
+
+    statistics = band_statistics(np.where(labels > 0, np.searchsorted(found, labels) + 1, 0), bands)
+    return {name: statistics[other] for name, other in names.items()}
