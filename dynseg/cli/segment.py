@@ -39,7 +39,8 @@ INTERRUPTED = 130
     help="What to write, repeatable: png, label map whose pixel values are the labels, with a palette; overlay and "
     "boundaries, pictures; viewer, a page with a slider from few regions to many; ucm, contour map of the BSDS (.mat "
     "with ucm2), for dynseg score; npy; h5, with all regions for dynseg cut, or the history of training; json, COCO "
-    "masks of connected regions.  [default: png]",
+    "masks of connected regions; ome-tiff, with the size of pixels; ome-zarr, the image with labels/dynseg, for napari "
+    "and others.  [default: png]",
 )
 @click.option(
     "--method",
@@ -56,6 +57,12 @@ INTERRUPTED = 130
 )
 @running_options
 @reading_options
+@click.option(
+    "--match",
+    is_flag=True,
+    help="The images are a series, in the order of their names: what lies in nearly the same place and looks alike has "
+    "the same label in all.",
+)
 @click.option("--resume", is_flag=True, help="Skip images whose outputs are there, from the same settings.")
 @network_options
 @click.option(
@@ -78,6 +85,7 @@ def command(
     channels: str | None,
     value_range: str,
     plane: str | None,
+    match: bool,
     resume: bool,
     scheme: str,
     mu: float | None,
@@ -100,6 +108,7 @@ def command(
       dynseg segment photo.jpg -o out --scale 0.3         more regions the lower it is
       dynseg segment photo.jpg -o out --format viewer     a page with a slider
       dynseg segment holiday/ -o out --format png --format overlay
+      dynseg segment frames/ -o out --match               the same thing, the same label
       dynseg segment photo.jpg -o out --format h5 && dynseg cut out/photo.h5 -o cuts --segments 5
       dynseg segment photo.jpg -o out --scribbles marks.png
 
@@ -125,7 +134,8 @@ def command(
     Still too few:            fewer --iterations, a larger --max-size, or a larger --min-labels.
 
     Folders are read with all below them. JPEG, PNG, TIFF, BMP, WebP and AVIF will do, with any number of bits and
-    channels; the camera's orientation is applied, and transparency is laid on white. A stack of planes needs --plane.
+    channels, and OME-Zarr (NAME.zarr); the camera's orientation is applied, and transparency is laid on white. A stack
+    of planes needs --plane.
     OUT/dynseg-run.json says what made the outputs.
 
     Exit code: 0 if all images are done, 1 if something couldn't be (the others are done all the same), 2 for unknown
@@ -144,6 +154,8 @@ def command(
             f"--scribbles say where to cut, and so does {'--scale' if segments is None else '--segments'}: leave one "
             "of them out"
         )
+    if scribbles is not None and match:
+        raise click.UsageError("--scribbles say which labels there are, and --match changes them: leave one out")
     with warnings_said(_say):
         plan = plan_images(sources, output, formats or ("png",), scribbles)
     _complain(plan.problems)
@@ -165,7 +177,7 @@ def command(
     else:
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
-    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading)
+    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, match)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dynseg.errors import UserError
+from dynseg.io.ome_zarr import is_ome_zarr, read_ome_zarr
 from dynseg.io.planes import Planes, Refusal, TooManyPixels
 from dynseg.io.png16 import has_16_bit_colours, read_png16, read_size
 from dynseg.io.pnm import has_16_bits, read_pnm
@@ -53,6 +54,8 @@ class Picture(NamedTuple):
         The channels that were taken in the numbers of the file, where those aren't `pixels` themselves.
     valid : ndarray, (H, W), bool, optional
         Which pixels have data; by default all.
+    channel_names : tuple of str
+        What the file calls the channels that were taken, all of them or none.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.float32]
@@ -60,6 +63,7 @@ class Picture(NamedTuple):
     note: str = ""
     values: NDArray[Any] | None = None
     valid: NDArray[np.bool_] | None = None
+    channel_names: tuple[str, ...] = ()
 
     @property
     def bands(self) -> NDArray[Any]:
@@ -197,6 +201,10 @@ def read_picture(
         If it can't be read, is truncated, has more than `MAX_PIXELS` pixels, several planes of which none is chosen, or
         values that are no numbers.
     """
+    if is_ome_zarr(source):
+        with _sentences(source, name):
+            image = read_ome_zarr(Path(str(source)), MAX_PIXELS, plane)
+            return _scaled(_selected(image, channels), value_range, channels)
     with _read(source, name) as content:
         planes = _planes(content, channels, plane)
         if planes is None:
@@ -204,9 +212,7 @@ def read_picture(
             if pixels.dtype == np.uint8 and value_range in ("auto", "type") and channels is None:
                 return Picture(pixels, (), note)
             planes = Planes(values=pixels, is_colour=True, note=note)
-        if channels is not None:
-            planes = _with_channels(planes, channels)
-        return _scaled(planes, value_range, channels)
+        return _scaled(_selected(planes, channels), value_range, channels)
 
 
 def shown_as_rgb(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -359,20 +365,29 @@ def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray
         return np.array(image.convert("RGB")), note
 
 
-def _with_channels(planes: Planes, channels: Sequence[int]) -> Planes:
+def _selected(planes: Planes, channels: Sequence[int] | None) -> Planes:
+    if channels is None:
+        return planes
     count = planes.values.shape[2]
     beyond = [channel for channel in channels if not 1 <= channel <= count]
     if beyond or not channels:
         raise Refusal(f"has {count} channel{'s' * (count != 1)}: choose from 1 to {count} with --channels")
     values = planes.values[:, :, [channel - 1 for channel in channels]]
+    names = tuple(planes.channel_names[channel - 1] for channel in channels) if planes.channel_names else ()
+    said = f"channels {', '.join(map(str, channels))} of {count}{_in_brackets(names)}"
     return Planes(
         values=values,
         is_colour=planes.is_colour,
         is_inverted=planes.is_inverted,
         no_data=planes.no_data,
         largest=planes.largest,
-        note=", ".join(filter(None, (planes.note, f"channels {', '.join(map(str, channels))} of {count}"))),
+        note=", ".join(filter(None, (planes.note, said))),
+        channel_names=names,
     )
+
+
+def _in_brackets(names: Sequence[str]) -> str:
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | None) -> Picture:
@@ -390,13 +405,15 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
     if scaled.shape[2] == 1:
         scaled = np.repeat(scaled, 3, axis=2)
     count = values.shape[2]
+    is_told = channels is None and (count not in (1, 3) or planes.channel_names)
     notes = [
         planes.note,
-        f"{count} channels" if channels is None and count not in (1, 3) else "",
+        f"{count} channel{'s' * (count != 1)}{_in_brackets(planes.channel_names)}" if is_told else "",
         say_ranges(ranges),
         f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else "",
     ]
-    return Picture(scaled, ranges, ", ".join(filter(None, notes)), values, None if valid.all() else valid)
+    note = ", ".join(filter(None, notes))
+    return Picture(scaled, ranges, note, values, None if valid.all() else valid, planes.channel_names)
 
 
 def _valid(planes: Planes) -> NDArray[np.bool_]:
@@ -475,9 +492,16 @@ def _labels_by_pillow(content: bytes) -> NDArray[np.integer]:
 @contextmanager
 def _read(source: Path | str | bytes, name: str | None) -> Iterator[bytes]:
     """Yield a file's content; what goes wrong with it in the block becomes a sentence."""
+    with _sentences(source, name):
+        yield source if isinstance(source, bytes) else Path(source).read_bytes()
+
+
+@contextmanager
+def _sentences(source: Path | str | bytes, name: str | None) -> Iterator[None]:
+    """Make a sentence of what goes wrong with a picture in the block."""
     name = name if name is not None else ("an image" if isinstance(source, bytes) else str(source))
     try:
-        yield source if isinstance(source, bytes) else Path(source).read_bytes()
+        yield
     except UserError:
         raise
     except Refusal as error:

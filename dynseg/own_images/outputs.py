@@ -1,7 +1,8 @@
 """What `dynseg segment` writes for an image: label maps, pictures of them, and other programs' formats."""
 
+import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -11,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dynseg.errors import UserError
 from dynseg.figures.palette import assign_colours, distinct_colours, draw_boundaries
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.contour_maps import write_contour_map
 from dynseg.io.files import written_aside
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
+from dynseg.io.ome_writing import write_ome_tiff, write_ome_zarr
+from dynseg.io.ome_zarr import is_ome_zarr, read_version
+from dynseg.io.pixel_sizes import PixelSize, read_pixel_size
 from dynseg.own_images.coco import coco_annotations
 from dynseg.result import Segmentation
 from dynseg.viewer.data import data_of_segmentation
@@ -52,6 +57,10 @@ class Labelled:
         The channels that were segmented in the numbers of the file, for formats that tell of them.
     valid : ndarray, (H, W), bool, optional
         Which pixels have data; by default all.
+    channel_names : tuple of str
+        What the file calls the channels, all of them or none.
+    first_label : int
+        The smallest number that a label can have, whether this image has it or not.
     """
 
     image: NDArray[np.uint8] | None
@@ -63,6 +72,8 @@ class Labelled:
     source: Path | None = None
     bands: NDArray[Any] | None = None
     valid: NDArray[np.bool_] | None = None
+    channel_names: tuple[str, ...] = ()
+    first_label: int = 0
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
@@ -77,11 +88,46 @@ class Labelled:
         return self.image
 
     @property
+    def shift(self) -> int:
+        """What to add to labels for formats in which 0 means that a pixel has none: 0 if it does so already, or 1."""
+        labels = self.segmentation.labels
+        may_be_0 = self.shared_labels and self.first_label == 0 and self.valid is None
+        return int(may_be_0 or bool((labels == 0).any() if self.valid is None else (labels[self.valid] == 0).any()))
+
+    @property
+    def pixel_size(self) -> PixelSize | None:
+        """How large a pixel is, if the image's file says so."""
+        height, width = self.segmentation.labels.shape
+        return None if self.source is None else read_pixel_size(self.source, (height, width))
+
+    @property
     def hierarchy(self) -> Hierarchy:
         """The result's hierarchy, for formats that hold it."""
         if self.segmentation.hierarchy is None:
             raise ValueError(f"{self.name} has no hierarchy")
         return self.segmentation.hierarchy
+
+
+def check_formats(names: Sequence[str]) -> None:
+    """Raise a UserError where formats would write the same file, or one needs a package that isn't there.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of `FORMATS`.
+
+    Examples
+    --------
+    >>> check_formats(["png", "json"])
+    """
+    by_suffix: dict[str, str] = {}
+    for name in names:
+        suffix, package, extra = FORMATS[name].suffix, FORMATS[name].package, FORMATS[name].extra
+        other = by_suffix.setdefault(suffix, name)
+        if other != name:
+            raise UserError(f"--format {other} and --format {name} both write NAME{suffix}: write them to two folders")
+        if package and importlib.util.find_spec(package) is None:
+            raise UserError(f"--format {name} needs another package: pip install 'dynseg[{extra}]'")
 
 
 def write_outputs(paths: Mapping[str, Path], labelled: Labelled) -> None:
@@ -175,25 +221,61 @@ def _write_coco(path: Path, labelled: Labelled) -> None:
         aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
+def _write_ome_tiff(path: Path, labelled: Labelled) -> None:
+    labels = labelled.segmentation.labels.astype(np.int64) + labelled.shift
+    write_ome_tiff(path, labels, labelled.pixel_size, _title(labelled))
+
+
+def _write_ome_zarr(path: Path, labelled: Labelled) -> None:
+    source, shift = labelled.source, labelled.shift
+    write_ome_zarr(
+        path,
+        labelled.shown if labelled.bands is None else labelled.bands,
+        labelled.segmentation.labels.astype(np.int64) + shift,
+        np.pad(labelled.colours, ((shift, 0), (0, 0))),
+        size=labelled.pixel_size,
+        channel_names=labelled.channel_names,
+        name=_title(labelled),
+        version=read_version(source) if source is not None and is_ome_zarr(source) else "",
+    )
+
+
+def _title(labelled: Labelled) -> str:
+    # Names of files may be no valid text.
+    return labelled.name.encode(errors="replace").decode()
+
+
 def _write_contour_map(path: Path, labelled: Labelled) -> None:
     write_contour_map(path, labelled.hierarchy.ucm())
 
 
 def _write_viewer(path: Path, labelled: Labelled) -> None:
-    # Names of files may be no valid text.
-    title = labelled.name.encode(errors="replace").decode()
-    data = data_of_segmentation(labelled.shown, labelled.segmentation.labels, labelled.hierarchy, title)
+    data = data_of_segmentation(labelled.shown, labelled.segmentation.labels, labelled.hierarchy, _title(labelled))
     with written_aside(path) as aside:
         aside.write_text(hierarchy_page([data]), encoding="utf-8")
 
 
 class Format(NamedTuple):
-    """How a format's files end, the function that writes one, and what it can't be written without."""
+    """How a format's files end, the function that writes one, and what it can't be written without.
+
+    Attributes
+    ----------
+    suffix : str
+    write : callable
+    shows_image : bool
+        Whether it shows the image, or names the file of it for a program that does.
+    needs_hierarchy : bool
+        Whether it holds the hierarchy, which the labels of one network haven't.
+    package, extra : str
+        A package that the base installation hasn't, and the extra of dynseg that has it.
+    """
 
     suffix: str
     write: Callable[[Path, Labelled], None]
     shows_image: bool = False
     needs_hierarchy: bool = False
+    package: str = ""
+    extra: str = ""
 
 
 FORMATS = {
@@ -205,5 +287,7 @@ FORMATS = {
     "npy": Format(".npy", _write_npy),
     "h5": Format(".h5", _write_hdf5),
     "json": Format(".json", _write_coco),
+    "ome-tiff": Format(".ome.tif", _write_ome_tiff),
+    "ome-zarr": Format(".ome.zarr", _write_ome_zarr, shows_image=True, package="ome_zarr", extra="ome"),
 }
 """Formats by name."""
