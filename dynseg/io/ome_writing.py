@@ -131,10 +131,10 @@ def _without_bool(bands: NDArray[Any]) -> NDArray[Any]:
 
 def _scale_factors(shape: Sequence[int]) -> list[int]:
     """Return how much coarser each level is than the image: halves of halves, until one is small."""
-    factors = [2]
-    while max(shape) > _SMALLEST_LEVEL * factors[-1]:
-        factors.append(2 * factors[-1])
-    return factors[:-1]
+    factors: list[int] = []
+    while max(shape) > _SMALLEST_LEVEL << len(factors):
+        factors.append(2 << len(factors))
+    return factors
 
 
 def _units(size: PixelSize | None) -> dict[str, str] | None:
