@@ -120,6 +120,9 @@ def write_ome_zarr(
                 label_metadata=about,
                 **shared,
             )
+            if "ome" in group["labels"].attrs:
+                # The specification wants the version in every group; ome-zarr 0.18 leaves it out of this one.
+                group["labels"].attrs["ome"] = {**group["labels"].attrs["ome"], "version": kind.version}
             if size is not None and (size.origin_y or size.origin_x):
                 for each in (group, group[f"labels/{LABELS_NAME}"]):
                     _move(each, size)
