@@ -88,7 +88,7 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     scale : float, optional
         The threshold to cut at. Without either the label map that was saved beside the hierarchy is written.
     photograph : path, optional
-        The image, for formats that show it.
+        The image, for formats that show it or tell of its values.
 
     Raises
     ------
