@@ -18,7 +18,6 @@ from dynseg.io.hdf5 import smallest_unsigned
 MATCHING = "dynseg-match.npz"
 """What a folder of outputs keeps for --resume."""
 
-# Chosen on moving windows of photographs by benchmarks/match_series.py.
 _THRESHOLD = 0.3
 _COLOUR_SPREAD = 0.1
 _OTHER_COLOUR = 0.3
