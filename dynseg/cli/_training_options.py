@@ -102,6 +102,17 @@ _READING_OPTIONS = (
         help="Which plane of a stack, or page of an animation, to take: z=3, or several as t=1,z=3; page=2; level=2, "
         "the resolution level of an OME-Zarr.",
     ),
+    click.option(
+        "--nodata",
+        metavar="VALUE",
+        help="The value of pixels without data, nan too, beside the one that a GeoTIFF names: they take no part in "
+        "anything and are 0 in label maps, whose other labels then begin at 1.",
+    ),
+)
+
+MASK_HELP = (
+    "A label image that is 0 outside of the region of interest, for the one image, or a folder of them, NAME.png for "
+    "NAME.tif. Pixels outside are treated as those without data."
 )
 
 
@@ -112,16 +123,11 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def parse_reading(channels: str | None, value_range: str, plane: str | None) -> "Reading":
+def parse_reading(channels: str | None, value_range: str, plane: str | None, nodata: str | None) -> "Reading":
     """Return what to take of pictures, from the options."""
-    from dynseg.io.images import Reading, parse_channels, parse_plane
-    from dynseg.io.value_range import parse_value_range
+    from dynseg.io.images import Reading
 
-    return Reading(
-        parse_channels(channels) if channels is not None else None,
-        parse_value_range(value_range),
-        parse_plane(plane) if plane is not None else None,
-    )
+    return Reading.from_texts(channels, value_range, plane, nodata)
 
 
 def training_changes(iterations: int | None, max_labels: int | None, min_labels: int | None) -> dict[str, int]:

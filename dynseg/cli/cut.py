@@ -26,8 +26,8 @@ from dynseg.own_images.outputs import FORMATS
     "--image",
     type=PATH,
     metavar="PHOTO",
-    help="The photograph, for overlay, boundaries, viewer, labelstudio and labelme, which need it, and for csv, "
-    "parquet and cvat, which say more with it.",
+    help="The photograph, for overlay, boundaries, viewer, labelstudio, labelme, geotiff and gpkg, which need it, and "
+    "for csv, parquet and cvat, which say more with it.",
 )
 def command(
     hierarchies: tuple[Path, ...],
@@ -50,9 +50,10 @@ def command(
     """
     check_cut(segments, scale)
     formats = formats or ("png",)
-    showing = [name for name in formats if FORMATS[name].shows_image]
+    showing = [name for name in formats if FORMATS[name].needs_image]
     if showing and image is None:
-        raise click.UsageError(f"--format {showing[0]} shows the photograph: give it by --image")
+        verb = "shows" if FORMATS[showing[0]].shows_image else "needs"
+        raise click.UsageError(f"--format {showing[0]} {verb} the photograph: give it by --image")
     if image is not None and not showing and not any(FORMATS[name].takes_image for name in formats):
         raise click.UsageError(
             "--image is for --format overlay, boundaries and viewer, and for tables and other tools: add one, or leave "

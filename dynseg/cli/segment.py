@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from dynseg.cli._options import PATH, check_cut, cut_options
 from dynseg.cli._training_options import (
+    MASK_HELP,
     NETWORK_OPTIONS,
     IterationBar,
     all_threads,
@@ -53,6 +54,9 @@ For other tools:
   labelme      LabelMe and X-AnyLabeling: polygons
   ome-tiff     microscopes' programs: labels with the size of pixels
   ome-zarr     napari and others: the image, with labels in labels/dynseg
+  geotiff      label raster where the image lies
+  gpkg         the same as polygons, GeoPackage, with
+               statistics of each band
 """
 
 
@@ -80,6 +84,7 @@ For other tools:
     help="A label image of 8 bits a pixel, grey (white, 255: no label) or with a palette (index 255: no label), for "
     "the one image, or a folder of them, NAME.png for NAME.jpg.",
 )
+@click.option("--mask", type=PATH, help=MASK_HELP)
 @running_options
 @reading_options
 @click.option(
@@ -103,6 +108,7 @@ def command(
     segments: int | None,
     scale: float | None,
     scribbles: Path | None,
+    mask: Path | None,
     max_size: int | None,
     seed: int,
     device: str,
@@ -111,6 +117,7 @@ def command(
     value_range: str,
     plane: str | None,
     match: bool,
+    nodata: str | None,
     resume: bool,
     scheme: str,
     mu: float | None,
@@ -167,7 +174,7 @@ def command(
     options and values out of bounds, 130 after Ctrl-C. Files are whole or not there.
     """
     threads = threads or all_threads()
-    reading = parse_reading(channels, value_range, plane)
+    reading = parse_reading(channels, value_range, plane, nodata)
     by_network = _is_by_network(context, method)
     if by_network:
         _refuse_regions(context, formats)
@@ -182,7 +189,7 @@ def command(
     if scribbles is not None and match:
         raise click.UsageError("--scribbles say which labels there are, and --match changes them: leave one out")
     with warnings_said(_say):
-        plan = plan_images(sources, output, formats or ("png",), scribbles)
+        plan = plan_images(sources, output, formats or ("png",), scribbles, mask)
     _complain(plan.problems)
     if not plan.images:
         sys.exit(1)
@@ -202,7 +209,7 @@ def command(
     else:
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
-    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, match)
+    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask, match)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 
@@ -235,7 +242,7 @@ def _refuse_regions(context: click.Context, formats: tuple[str, ...]) -> None:
 
 def _refuse_beside_model(context: click.Context) -> None:
     allowed = {"sources", "output", "formats", "method", "model", "max_size", "device", "threads", "resume"}
-    allowed |= {"channels", "value_range", "plane"}
+    allowed |= {"channels", "value_range", "plane", "nodata", "mask"}
     given = _given(context, *(each.name or "" for each in context.command.params if each.name not in allowed))
     if given:
         raise click.UsageError(f"{given[0]} does nothing beside --model, which is trained: leave it out")

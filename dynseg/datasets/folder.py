@@ -178,6 +178,21 @@ class Keys(Section):
         Literal["segment", "ignore"] | int | Labels | None,
         Field(description="labels that aren't scored: a number or a list of them, segment for none, ignore for 0"),
     ] = None
+    channels: Annotated[
+        Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None,
+        Field(description="channels to take, in this order, numbered from 1"),
+    ] = None
+    range: Annotated[
+        Literal["auto", "type", "percentile", "minmax"]
+        | Annotated[list[float], Field(min_length=2, max_length=2)]
+        | None,
+        Field(description="values that become black and white: a name, or the two"),
+    ] = None
+    plane: Annotated[Text | None, Field(description="which plane of a stack, such as z=3 or t=1,z=3")] = None
+    nodata: Annotated[
+        float | Literal["nan"] | None,
+        Field(description="the value of pixels without data, beside the one that a GeoTIFF names"),
+    ] = None
 
 
 kind = Kind(
@@ -186,5 +201,9 @@ kind = Kind(
     options={
         "annotations": Option("archive or folder of label maps", is_path=True),
         "void": Option("labels that aren't scored, such as 255 or 0,255; segment for none, ignore for 0"),
+        "channels": Option("channels to take, in this order, such as 4,3,2"),
+        "range": Option("values that become black and white: type, percentile, minmax or LOW,HIGH"),
+        "plane": Option("which plane of a stack, such as z=3"),
+        "nodata": Option("the value of pixels without data, nan too"),
     },
 )

@@ -35,8 +35,10 @@ class Planes:
         Whether the values were multiplied by the opacity.
     is_inverted : bool
         Whether the smallest value is white.
-    no_data : float, optional
-        The value of pixels that have none.
+    no_data : tuple of float
+        Values of pixels that have none.
+    inside : ndarray, (H, W), bool, optional
+        The pixels inside of a mask; by default all.
     largest : int, optional
         The largest value that the file may have, where that isn't its type's.
     note : str
@@ -50,7 +52,8 @@ class Planes:
     alpha: NDArray[np.float32] | None = None
     is_premultiplied: bool = False
     is_inverted: bool = False
-    no_data: float | None = None
+    no_data: tuple[float, ...] = ()
+    inside: NDArray[np.bool_] | None = None
     largest: int | None = None
     note: str = ""
     channel_names: tuple[str, ...] = ()

@@ -242,7 +242,8 @@ def _read_scales_of_group(prediction: Prediction, size: tuple[int, int]) -> Hier
     hierarchy = read_hierarchy(prediction.file, image_id)
     if hierarchy is not None:
         _check_size(prediction, hierarchy.leaves.shape, size)
-    return hierarchy
+        return hierarchy.with_gaps_as_leaf()
+    return None
 
 
 def _check_size(prediction: Prediction, shape: tuple[int, ...], size: tuple[int, int]) -> None:

@@ -103,6 +103,18 @@ def read_tiff(
         return _planes(values, chosen, page, index, channels, raw, ", ".join(filter(None, (note, said))), names)
 
 
+def read_no_data(content: bytes) -> tuple[float, ...]:
+    """Return the value of pixels without data that GDAL wrote into a TIFF: one, or none where there is no such tag."""
+    from tifffile import TiffFile
+
+    try:
+        with TiffFile(io.BytesIO(content)) as file:
+            return _no_data(file.pages.first)
+    except Exception:
+        # The parser raises almost anything on broken input; Pillow has read it all the same.
+        return ()
+
+
 def _series(file: "TiffFile") -> "list[TiffPageSeries]":
     """Return the pictures of a file, without thumbnails and masks."""
     return [each for each in file.series if not (each.keyframe.is_reduced or each.keyframe.is_mask)] or file.series[:1]
@@ -295,9 +307,9 @@ def _turned(values: NDArray[Any], page: "TiffPage") -> NDArray[Any]:
     return values
 
 
-def _no_data(page: "TiffPage") -> float | None:
+def _no_data(page: "TiffPage") -> tuple[float, ...]:
     tag = page.tags.get(_GDAL_NODATA)
     try:
-        return float(str(tag.value).strip("\0 ")) if tag is not None else None
+        return (float(str(tag.value).strip("\0 ")),) if tag is not None else ()
     except ValueError:
-        return None
+        return ()

@@ -51,9 +51,13 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: CnnParameter
     """
     from dynseg.training.images import image_tensor
     from dynseg.training.run import train_and_apply
+    from dynseg.training.validity import valid_image
 
     weighting = weight_of(parameters.scheme, parameters.mu)
-    return train_and_apply(image_tensor(image).to(context.device), context.seed, parameters, weighting)
+    if context.valid is None:
+        return train_and_apply(image_tensor(image).to(context.device), context.seed, parameters, weighting)
+    tensor, valid = (each.to(context.device) for each in valid_image(image, context.valid, context.valid.shape))
+    return train_and_apply(tensor, context.seed, parameters, weighting, valid=valid)
 
 
 def segment_together(

@@ -8,6 +8,7 @@ label or another image. docs/methods.md has what was tried, and what each part b
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -98,7 +99,19 @@ def segment(image: NDArray[Any], context: Context, parameters: RegionsParameters
     UserError
         If a loss is not finite.
     """
-    return cut(find_hierarchy(image, context.seed, context.device, parameters), parameters)
+    if context.valid is not None:
+        image = with_neighbours(image, context.valid)
+    hierarchy = find_hierarchy(image, context.seed, context.device, parameters, valid=context.valid)
+    return cut(hierarchy, parameters)
+
+
+def with_neighbours(image: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return an image whose pixels without data have the values of the nearest ones that have, of which there are."""
+    from dynseg.training.validity import nearest
+
+    rows, columns = nearest(valid)
+    filled: NDArray[Any] = image[rows, columns]
+    return filled
 
 
 def find_hierarchy(
@@ -107,18 +120,20 @@ def find_hierarchy(
     device: str,
     parameters: RegionsParameters,
     on_iteration: "OnIteration | None" = None,
+    valid: NDArray[np.bool_] | None = None,
 ) -> Hierarchy:
     """Return the hierarchy of an image's regions; arguments as for `segment`.
 
-    `on_iteration` is called at every iteration of every network; see `dynseg.training.loop.OnIteration`.
+    `on_iteration` is called at every iteration of every network; see `dynseg.training.loop.OnIteration`. `valid`,
+    (H, W), are the pixels that count, all by default; the others have the values of their neighbours.
     """
     from dynseg.regions.boundaries import boundary_evidence
     from dynseg.regions.ensemble import texton_maps
     from dynseg.regions.merging import DETAILS, REGIONS, build_hierarchy
 
-    maps = texton_maps(image, make_ensemble(parameters), seed, device, on_iteration)
+    maps = texton_maps(image, make_ensemble(parameters), seed, device, on_iteration, valid)
     evidence = boundary_evidence(image, maps)
-    return build_hierarchy(image, evidence, DETAILS if parameters.setting == "details" else REGIONS)
+    return build_hierarchy(image, evidence, DETAILS if parameters.setting == "details" else REGIONS, valid)
 
 
 def make_ensemble(parameters: RegionsParameters) -> "Ensemble":
@@ -132,17 +147,22 @@ def cut(hierarchy: Hierarchy, parameters: RegionsParameters) -> Segmentation:
     """Return the regions of a hierarchy where the parameters say, or else where the setting's threshold does."""
     if parameters.segments is not None:
         labels = hierarchy.cut_into(parameters.segments)
-        threshold = hierarchy.threshold_of(int(labels.max()) + 1)
+        threshold = hierarchy.threshold_of(_count(labels, hierarchy))
     else:
         usual = THRESHOLDS[parameters.setting]
         threshold = choose_threshold(hierarchy, usual) if parameters.threshold is None else parameters.threshold
         labels = hierarchy.cut_at(threshold)
     facts: dict[str, str | int | float] = {
         "threshold": threshold,
-        "segments": int(labels.max()) + 1,
+        "segments": _count(labels, hierarchy),
         "leaves": hierarchy.leaf_count,
     }
     return Segmentation(labels, facts=facts, hierarchy=hierarchy)
+
+
+def _count(labels: NDArray[np.int32], hierarchy: Hierarchy) -> int:
+    """Return the number of regions of a cut, which has them from 1 where there are pixels without data."""
+    return int(labels.max()) + (hierarchy.valid is None)
 
 
 def cost(parameters: RegionsParameters, height: int, width: int, threads: int = 1) -> Cost:

@@ -17,7 +17,7 @@ from dynseg.io.label_maps import read_attributes, read_image_ids, read_segmentat
 from dynseg.methods.regions import RegionsParameters, cut
 from dynseg.metrics import connected_components
 from dynseg.own_images.outputs import FORMATS, Labelled, check_formats, write_outputs
-from dynseg.result import Segmentation
+from dynseg.result import VALID_PIXELS, Segmentation
 
 _logger = logging.getLogger("dynseg")
 
@@ -102,7 +102,8 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
         name: value for name, value in read_attributes(saved.file, saved.image_id).items() if name not in stored.facts
     }
     result = _cut_again(stored, stored.hierarchy, segments, scale)
-    labelled = Labelled(None, result, saved.image_id, provenance, image_id=saved.image_id)
+    valid = result.labels > 0 if VALID_PIXELS in stored.facts else None
+    labelled = Labelled(None, result, saved.image_id, provenance, image_id=saved.image_id, valid=valid)
     if photograph is not None:
         labelled = _with_photograph(labelled, photograph, saved.file)
     write_outputs(saved.outputs, labelled)
@@ -117,18 +118,28 @@ def _cut_again(stored: Segmentation, hierarchy: Hierarchy, segments: int | None,
         warn_of_few_leaves(hierarchy, segments)
     result = cut(hierarchy, RegionsParameters(segments=segments, threshold=scale))
     facts = {**stored.facts, **result.facts}
-    return dataclasses.replace(stored, labels=smallest_unsigned(result.labels), facts=facts)
+    # Where a mask left nothing out, the cut numbers regions from 0 all the same.
+    shift = int(VALID_PIXELS in facts and hierarchy.valid is None)
+    return dataclasses.replace(stored, labels=smallest_unsigned(result.labels + shift), facts=facts)
 
 
 def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
-    """Log a warning if a hierarchy has fewer leaves than the regions asked for."""
+    """Log a warning if a hierarchy has fewer leaves than the regions asked for, or more parts that stay apart."""
+    parts = hierarchy.leaf_count - int(np.count_nonzero(np.isfinite(hierarchy.altitudes)))
     if segments > hierarchy.leaf_count:
         _logger.warning("the image has %d regions at most, not %d: these are all", hierarchy.leaf_count, segments)
+    elif segments < parts:
+        _logger.warning("what has no data cuts the image into %d parts, which stay apart: these are the regions", parts)
 
 
 def counted(result: Segmentation) -> str:
     """Return how many labels or regions a result has, and the threshold of a cut."""
-    regions, labels = int(connected_components(result.labels).max()), len(np.unique(result.labels))
+    components, labels = connected_components(result.labels), len(np.unique(result.labels))
+    regions = int(components.max())
+    if VALID_PIXELS in result.facts:
+        # 0 is no label then.
+        inside = result.labels > 0
+        regions, labels = (len(np.unique(each[inside])) for each in (components, result.labels))
     if result.hierarchy is None or labels != regions:
         return f"{labels} labels in {regions} regions"
     text = f"{regions} region{'s' * (regions != 1)}"
@@ -139,18 +150,18 @@ def counted(result: Segmentation) -> str:
 
 def _with_photograph(labelled: Labelled, path: Path, hierarchy: Path) -> Labelled:
     picture, shape = Reading().read(path), labelled.segmentation.labels.shape
-    image = shown_as_rgb(picture.pixels)
-    if image.shape[:2] != shape:
+    height, width = picture.pixels.shape[:2]
+    if (height, width) != shape:
         raise UserError(
-            f"{path} is {image.shape[1]} × {image.shape[0]} pixels and the regions in {hierarchy} are {shape[1]} × "
+            f"{path} is {width} × {height} pixels and the regions in {hierarchy} are {shape[1]} × "
             f"{shape[0]}: give the image that they were made of"
         )
+    # Which pixels count is what the saved label map says.
     return dataclasses.replace(
         labelled,
-        image=image,
+        image=shown_as_rgb(picture.pixels),
         name=path.name,
         source=path,
         bands=picture.bands,
-        valid=picture.valid,
         channel_names=picture.channel_names,
     )

@@ -20,6 +20,7 @@ from dynseg.figures.palette import assign_colours, distinct_colours, draw_bounda
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.contour_maps import write_contour_map
 from dynseg.io.files import written_aside
+from dynseg.io.geotiff import Georeference, read_georeference, say_unknown_place, write_label_raster
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
 from dynseg.io.ome_writing import write_ome_tiff, write_ome_zarr
@@ -27,6 +28,7 @@ from dynseg.io.ome_zarr import is_ome_zarr, read_version
 from dynseg.io.pixel_sizes import PixelSize, read_pixel_size
 from dynseg.own_images.coco import coco_annotations
 from dynseg.own_images.cvat import write_cvat_archive
+from dynseg.own_images.geopackage import write_label_polygons
 from dynseg.own_images.label_studio import label_studio_task
 from dynseg.own_images.labelme import labelme_annotations
 from dynseg.result import Segmentation
@@ -65,7 +67,7 @@ class Labelled:
     bands : ndarray, (H, W, channels), integer or floating, optional
         The channels that were segmented in the numbers of the file, for formats that tell of them.
     valid : ndarray, (H, W), bool, optional
-        Which pixels have data; by default all.
+        Which pixels count; the label 0 is that of the others. None where all do, and 0 is a label as any other.
     channel_names : tuple of str
         What the file calls the channels, all of them or none.
     first_label : int
@@ -86,8 +88,17 @@ class Labelled:
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
-        """A colour for every label; see `label_colours`."""
-        return label_colours(self.segmentation.labels, self.shared_labels)
+        """A colour for every label, black for pixels without data; see `label_colours`."""
+        colours = label_colours(self.segmentation.labels, self.shared_labels)
+        if self.valid is not None:
+            colours[0] = 0
+        return colours
+
+    @property
+    def numbered_from_one(self) -> NDArray[np.integer]:
+        """The label map with labels from 1, and 0 where a pixel has no data: one more than elsewhere if all have."""
+        labels = self.segmentation.labels
+        return labels if self.valid is not None else labels.astype(np.int64) + 1
 
     @property
     def shown(self) -> NDArray[np.uint8]:
@@ -323,6 +334,25 @@ def _write_viewer(path: Path, labelled: Labelled) -> None:
         aside.write_text(hierarchy_page([data]), encoding="utf-8")
 
 
+def _write_geotiff(path: Path, labelled: Labelled) -> None:
+    write_label_raster(path, labelled.numbered_from_one, _georeference(labelled))
+
+
+def _write_geopackage(path: Path, labelled: Labelled) -> None:
+    labels = labelled.numbered_from_one
+    write_label_polygons(path, labels, labelled.bands, _georeference(labelled), path.stem)
+
+
+def _georeference(labelled: Labelled) -> Georeference:
+    if labelled.source is None:
+        raise ValueError(f"the file of {labelled.name} isn't at hand")
+    height, width = labelled.segmentation.labels.shape
+    georeference = read_georeference(labelled.source, (height, width))
+    if not georeference.is_known:
+        say_unknown_place(labelled.source)
+    return georeference
+
+
 class Format(NamedTuple):
     """How a format's files end, the function that writes one, and what it can't be written without.
 
@@ -338,6 +368,8 @@ class Format(NamedTuple):
         A package that the base installation hasn't, and the extra of dynseg that has it.
     takes_image : bool
         Whether it says more where the image is at hand.
+    reads_file : bool
+        Whether it keeps what the image's file says beside the pixels.
     """
 
     suffix: str
@@ -347,6 +379,12 @@ class Format(NamedTuple):
     package: str = ""
     extra: str = ""
     takes_image: bool = False
+    reads_file: bool = False
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether the image's file must be at hand."""
+        return self.shows_image or self.reads_file
 
 
 FORMATS = {
@@ -360,6 +398,8 @@ FORMATS = {
     "json": Format(".json", _write_coco),
     "ome-tiff": Format(".ome.tif", _write_ome_tiff, takes_image=True),
     "ome-zarr": Format(".ome.zarr", _write_ome_zarr, shows_image=True, package="ome_zarr", extra="ome"),
+    "geotiff": Format(".tif", _write_geotiff, package="rasterio", extra="geo", reads_file=True),
+    "gpkg": Format(".gpkg", _write_geopackage, package="pyogrio", extra="geo", reads_file=True),
     "csv": Format(".csv", _write_csv, takes_image=True),
     "parquet": Format(".parquet", _write_parquet, package="pyarrow", extra="tables", takes_image=True),
     "labelstudio": Format(".labelstudio.json", _write_label_studio, shows_image=True),

@@ -12,6 +12,7 @@ from dynseg.io.images import IMAGE_SUFFIXES
 from dynseg.io.ome_zarr import ZARR_SUFFIX, is_ome_zarr
 from dynseg.own_images.matching import MATCHING
 from dynseg.own_images.outputs import FORMATS, RECORD, check_formats
+from dynseg.own_images.validity import find_beside
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ def find_images(
     return found, problems
 
 
-def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], scribbles: Path | None = None) -> Plan:
+def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], *others: Path | None) -> Plan:
     """Plan the outputs of images and of all images in folders.
 
-    Folders are read as by `find_images`, without `output` and `scribbles`; outputs keep the folders below them.
+    Folders are read as by `find_images`, without `output` and `others`; outputs keep the folders below them.
 
     Parameters
     ----------
@@ -93,8 +94,8 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], s
         The folder of outputs.
     formats : iterable of str
         Keys of `dynseg.own_images.outputs.FORMATS`.
-    scribbles : path, optional
-        The file or folder of scribbles.
+    *others : path or None
+        Files or folders of scribbles and masks.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], s
     around = {folder for folder in (output, *output.resolve().parents) if is_ome_zarr(folder)}
     if around:
         raise UserError(f"{output} lies in the OME-Zarr {min(around)}: choose another folder for --output")
-    found, problems = find_images(sources, [output, *([scribbles] if scribbles else [])])
+    found, problems = find_images(sources, [output, *filter(None, others)])
     plan = Plan(problems=problems)
     taken = {(output / name).resolve(): name for name in (RECORD, MATCHING)}
     for path, relative in found.values():
@@ -140,28 +141,8 @@ def _with_suffix(path: Path, suffix: str) -> Path:
 
 
 def find_scribbles(path: Path, images: Sequence[PlannedImage]) -> dict[Path, Path]:
-    """Return the file of scribbles of every image that has one, by the image's source.
-
-    Parameters
-    ----------
-    path : path
-        One file for the one image, or a folder with NAME.png for NAME.jpg.
-    images : sequence of PlannedImage
-
-    Raises
-    ------
-    UserError
-        If one file is given for several images, or a folder has none for any.
-    """
-    if not path.is_dir():
-        if len(images) > 1:
-            raise UserError(f"{path} is one file and there are {len(images)} images: give a folder of scribbles")
-        return {images[0].source: path}
-    found = {image.source: path / image.relative.with_name(f"{image.relative.name}.png") for image in images}
-    found = {source: file for source, file in found.items() if file.exists()}
-    if not found:
-        raise UserError(f"{path} has no scribbles for these images: name them as the images, NAME.png for NAME.jpg")
-    return found
+    """Return the file of scribbles of every image that has one; see `dynseg.own_images.validity.find_beside`."""
+    return find_beside(path, {image.source: image.relative for image in images}, "scribbles")
 
 
 def _images_below(folder: Path, excluded: Collection[Path]) -> list[Path]:

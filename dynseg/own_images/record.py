@@ -20,6 +20,7 @@ def start_record(
     about: Mapping[str, Any],
     resume: bool,
     scribbles: Mapping[Path, Path] | None = None,
+    masks: Mapping[Path, Path] | None = None,
 ) -> float:
     """Write the record of a folder of outputs. When resuming, first check it against the earlier record.
 
@@ -38,6 +39,8 @@ def start_record(
         Whether outputs that are there count.
     scribbles : mapping from path to path, optional
         The file of scribbles of an image, by its source.
+    masks : mapping from path to path, optional
+        The file of its mask.
 
     Returns
     -------
@@ -55,6 +58,8 @@ def start_record(
     inputs = record.setdefault("inputs", {})
     for image in images:
         name, made_of = str(image.relative), _fingerprint(image.source, (scribbles or {}).get(image.source))
+        if masks and image.source in masks:
+            made_of["mask"] = _digest(masks[image.source])
         if earlier and made_of != inputs.get(name):
             for out in image.outputs.values():
                 remove(out)
@@ -102,8 +107,7 @@ def _fingerprint(source: Path, scribbles: Path | None) -> dict[str, Any]:
         size, changed = _size_and_time(source)
     except OSError:
         return {}
-    # A file of scribbles that isn't there is complained of when its image's turn comes.
-    digest = sha256(scribbles) if scribbles and scribbles.is_file() else None
+    digest = _digest(scribbles) if scribbles else None
     return {"bytes": size, "modified_ns": changed, "scribbles": digest}
 
 
@@ -115,11 +119,17 @@ def _size_and_time(source: Path) -> tuple[int, int]:
     return sum(each.st_size for each in files), max(each.st_mtime_ns for each in found)
 
 
-def is_done(image: PlannedImage, since: float, scribbles: Path | None = None) -> bool:
+def _digest(path: Path) -> str | None:
+    # A file that isn't there is complained of when its image's turn comes.
+    return sha256(path) if path.is_file() else None
+
+
+def is_done(image: PlannedImage, since: float, *others: Path | None) -> bool:
     """Tell whether all outputs of an image are there, made since a time and after what they come from last changed."""
     try:
         made = min(path.stat().st_mtime for path in image.outputs.values())
-        changed = max(_size_and_time(image.source)[1] / 1e9, (scribbles or image.source).stat().st_mtime)
+        beside = [path.stat().st_mtime for path in filter(None, others)]
+        changed = max(_size_and_time(image.source)[1] / 1e9, *beside, 0)
         return made >= max(since, changed)
     except OSError:
         return False

@@ -14,6 +14,7 @@ from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
 from dynseg.own_images.record import is_done, note_readings, start_record
 from dynseg.own_images.scribbled import doubts, understood
+from dynseg.own_images.validity import find_masks, read_masked
 from dynseg.result import Segmentation
 from dynseg.training.scribbles import share_kept
 
@@ -58,6 +59,8 @@ class Batch:
         Whether outputs that are there count.
     reading : Reading
         What to take of the images.
+    mask : path, optional
+        The file or folder of masks.
     match : bool
         Whether the images are a series, in the order of their names, in which a thing keeps its label.
 
@@ -83,6 +86,7 @@ class Batch:
         scribbles: Path | None = None,
         resume: bool = False,
         reading: Reading = Reading(),  # noqa: B008 - it is frozen
+        mask: Path | None = None,
         match: bool = False,
     ) -> None:
         self._labelling = labelling
@@ -91,6 +95,7 @@ class Batch:
         settings = {
             **labelling.settings,
             **({"scribbles": str(scribbles)} if scribbles else {}),
+            **({"mask": str(mask)} if mask else {}),
             **reading.settings,
             **({"match": True} if match else {}),
         }
@@ -98,10 +103,12 @@ class Batch:
             images = [images[place] for place in in_order([image.relative.as_posix() for image in images])]
         self._reading, self._output = reading, output
         self._notes: dict[str, str] = {}
+        self._is_masked = mask is not None
+        self._masks = find_masks(mask, {image.source: image.relative for image in images}) if mask else {}
         if not resume:
             (output / MATCHING).unlink(missing_ok=True)
-        since = start_record(output, images, settings, self._about, resume, self._scribbles)
-        done = [resume and is_done(image, since, self._scribbles.get(image.source)) for image in images]
+        since = start_record(output, images, settings, self._about, resume, self._scribbles, self._masks)
+        done = [resume and is_done(image, since, *self._beside(image)) for image in images]
         self._series = _resumed_series(output / MATCHING, images, done) if match else None
         if self._series is not None:
             # What comes later rests on all that came before.
@@ -127,14 +134,17 @@ class Batch:
         note_readings(self._output, self._notes)
         return failures
 
+    def _beside(self, image: PlannedImage) -> tuple[Path | None, Path | None]:
+        return self._scribbles.get(image.source), self._masks.get(image.source)
+
     def _segment(self, image: PlannedImage, progress: Progress) -> str:
         """Segment an image, write its outputs, and return the line that tells of it."""
-        picture = self._reading.read(image.source)
-        file = self._scribbles.get(image.source)
+        file, mask = self._beside(image)
+        picture = read_masked(self._reading, image.source, mask, self._is_masked)
         scribbles = None if file is None else read_scribbles(file)
         if scribbles is not None and (doubt := doubts(scribbles)):
             progress.say(f"dynseg: {file}: {doubt}", err=True)
-        result = self._labelling.label(picture.pixels, scribbles, progress)
+        result = self._labelling.label(picture.pixels, scribbles, progress, picture.valid)
         notes = [picture.note] if picture.note else []
         if picture.note:
             self._notes[str(image.relative)] = picture.note

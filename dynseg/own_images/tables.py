@@ -64,7 +64,7 @@ def region_table(
         runs = _find_runs(index)
         columns |= {**_moments(runs), "perimeter": _perimeters(index, len(found))}
         columns["solidity"] = columns["area"] / _hull_areas(runs)
-        columns |= {} if bands is None else _statistics(index, bands)
+        columns |= {} if bands is None else band_statistics(index, bands)
     columns["neighbours"] = _neighbours(index, found)
     return pd.DataFrame(columns)
 
@@ -161,8 +161,27 @@ def _pixels_inside(points: NDArray[np.float64]) -> int:
     return int(np.maximum(highest - lowest + 1, 0).sum())
 
 
-def _statistics(index: NDArray[Any], bands: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return mean, standard deviation, smallest and largest value of each label in each band, by kind."""
+def band_statistics(index: NDArray[np.integer], bands: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return mean, standard deviation, smallest and largest value of each label in each band.
+
+    Parameters
+    ----------
+    index : ndarray, (H, W), integer
+        Labels from 1 without gaps; 0 where there is none.
+    bands : ndarray, (H, W, bands), integer or floating
+
+    Returns
+    -------
+    dict of str to ndarray, (labels,)
+        `intensity_mean-N`, `intensity_std-N`, `intensity_min-N` and `intensity_max-N` of each band N from 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> statistics = band_statistics(np.array([[1, 1, 0, 2]]), np.array([[[3.0], [5.0], [9.0], [8.0]]]))
+    >>> statistics["intensity_mean-0"].tolist(), statistics["intensity_std-0"].tolist()
+    ([4.0, 8.0], [1.0, 0.0])
+    """
     flat = index.ravel()
     order = np.argsort(flat, kind="stable")[np.count_nonzero(flat == 0) :]
     numbers = flat[order]

@@ -94,7 +94,7 @@ def train(
         if parameters.stop == "settled" and iteration % parameters.settled_iterations == 0:
             if earlier_labels is not None:
                 changed = (observation.labels != earlier_labels).double().mean()
-                settled = changed < parameters.settled_share
+                settled = changed < parameters.settled_share * observation.valid_share
             earlier_labels = observation.labels.clone()
         rows.append(_row(observation, weight, few_labels, settled))
 
@@ -108,7 +108,11 @@ def train(
 
 
 def make_step(
-    network: SegmentationNetwork, image: Tensor, parameters: TrainingParameters, scribbles: Tensor | None = None
+    network: SegmentationNetwork,
+    image: Tensor,
+    parameters: TrainingParameters,
+    scribbles: Tensor | None = None,
+    valid: Tensor | None = None,
 ) -> Step:
     """Return the step for the network's device: the fast one on the CPU, plain PyTorch elsewhere.
 
@@ -122,11 +126,13 @@ def make_step(
     parameters : TrainingParameters
     scribbles : Tensor, (H, W), int64, optional
         Labels that some pixels should get, -1 elsewhere, on the network's device.
+    valid : Tensor, (H, W), bool, optional
+        The pixels that count; see `dynseg.training.step.PlainStep`.
     """
     if runs_fast(image, parameters):
-        return FastStep(network, image, scribbles=scribbles)
+        return FastStep(network, image, scribbles=scribbles, valid=valid)
     autocast = autocast_type(image.device, parameters.precision)
-    return PlainStep(in_layout_of(image.device, network), image, autocast=autocast, scribbles=scribbles)
+    return PlainStep(in_layout_of(image.device, network), image, autocast=autocast, scribbles=scribbles, valid=valid)
 
 
 def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: Tensor) -> Tensor:
