@@ -105,9 +105,9 @@ class Batch:
         self._notes: dict[str, str] = {}
         self._is_masked = mask is not None
         self._masks = find_masks(mask, {image.source: image.relative for image in images}) if mask else {}
+        since = start_record(output, images, settings, self._about, resume, self._scribbles, self._masks)
         if not resume:
             (output / MATCHING).unlink(missing_ok=True)
-        since = start_record(output, images, settings, self._about, resume, self._scribbles, self._masks)
         done = [resume and is_done(image, since, *self._beside(image)) for image in images]
         self._series = _resumed_series(output / MATCHING, images, done) if match else None
         if self._series is not None:
