@@ -116,8 +116,12 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], *
         relative = _without_suffix(relative)
         outputs = {kind: output / _with_suffix(relative, FORMATS[kind].suffix) for kind in formats}
         clashes = [out for out in outputs.values() if out.resolve() in taken]
+        twice = [out for out, count in Counter(outputs.values()).items() if count > 1]
         if any(out.resolve() in found for out in outputs.values()):
             plan.problems.append(f"{path}: its output would replace an image: choose another folder for --output")
+        elif twice:
+            both = " and ".join(kind for kind, out in outputs.items() if out == twice[0])
+            plan.problems.append(f"{path}: {both} would both be {twice[0]}: write them to two folders")
         elif clashes:
             other = taken[clashes[0].resolve()]
             plan.problems.append(
