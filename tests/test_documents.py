@@ -33,8 +33,10 @@ def save_photograph(path: Path, seed: int) -> None:
     Image.fromarray(image.astype(np.uint8)).save(path)
 
 
-@pytest.mark.parametrize("document", ["your-own-images.md", "api.md", "annotation.md"])
+@pytest.mark.parametrize("document", ["your-own-images.md", "api.md", "annotation.md", "microscopy.md"])
 def test_blocks_run_from_top_to_bottom(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if document == "microscopy.md":
+        pytest.importorskip("ome_zarr")
     monkeypatch.chdir(tmp_path)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.setenv(variable, "1")

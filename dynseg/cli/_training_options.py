@@ -98,7 +98,9 @@ _READING_OPTIONS = (
         "hold), or LOW,HIGH; auto is type with 8 bits a channel, percentile with more.",
     ),
     click.option(
-        "--plane", help="Which plane of a stack, or page of an animation, to take: z=3, or several as t=1,z=3; page=2."
+        "--plane",
+        help="Which plane of a stack, or page of an animation, to take: z=3, or several as t=1,z=3; page=2; level=2, "
+        "the resolution level of an OME-Zarr.",
     ),
     click.option(
         "--nodata",

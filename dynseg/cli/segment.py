@@ -52,6 +52,8 @@ For other tools:
   labelstudio  Label Studio: a task with brush masks
   cvat         CVAT: "Segmentation mask 1.1"
   labelme      LabelMe and X-AnyLabeling: polygons
+  ome-tiff     microscopes' programs: labels with the size of pixels
+  ome-zarr     napari and others: the image, with labels in labels/dynseg
   geotiff      label raster where the image lies
   gpkg         the same as polygons, GeoPackage, with
                statistics of each band
@@ -85,6 +87,12 @@ For other tools:
 @click.option("--mask", type=PATH, help=MASK_HELP)
 @running_options
 @reading_options
+@click.option(
+    "--match",
+    is_flag=True,
+    help="The images are a series, in the order of their names: what lies in nearly the same place and looks alike has "
+    "the same label in all.",
+)
 @click.option("--resume", is_flag=True, help="Skip images whose outputs are there, from the same settings.")
 @network_options
 @click.option(
@@ -108,6 +116,7 @@ def command(
     channels: str | None,
     value_range: str,
     plane: str | None,
+    match: bool,
     nodata: str | None,
     resume: bool,
     scheme: str,
@@ -131,6 +140,7 @@ def command(
       dynseg segment photo.jpg -o out --scale 0.3         more regions the lower it is
       dynseg segment photo.jpg -o out --format viewer     a page with a slider
       dynseg segment holiday/ -o out --format png --format overlay
+      dynseg segment frames/ -o out --match               the same thing, the same label
       dynseg segment photo.jpg -o out --format h5 && dynseg cut out/photo.h5 -o cuts --segments 5
       dynseg segment photo.jpg -o out --scribbles marks.png
 
@@ -156,7 +166,8 @@ def command(
     Still too few:            fewer --iterations, a larger --max-size, or a larger --min-labels.
 
     Folders are read with all below them. JPEG, PNG, TIFF, BMP, WebP and AVIF will do, with any number of bits and
-    channels; the camera's orientation is applied, and transparency is laid on white. A stack of planes needs --plane.
+    channels, and OME-Zarr (NAME.zarr); the camera's orientation is applied, and transparency is laid on white. A stack
+    of planes needs --plane.
     OUT/dynseg-run.json says what made the outputs.
 
     Exit code: 0 if all images are done, 1 if something couldn't be (the others are done all the same), 2 for unknown
@@ -175,6 +186,8 @@ def command(
             f"--scribbles say where to cut, and so does {'--scale' if segments is None else '--segments'}: leave one "
             "of them out"
         )
+    if scribbles is not None and match:
+        raise click.UsageError("--scribbles say which labels there are, and --match changes them: leave one out")
     with warnings_said(_say):
         plan = plan_images(sources, output, formats or ("png",), scribbles, mask)
     _complain(plan.problems)
@@ -196,7 +209,7 @@ def command(
     else:
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE, max_size or DEFAULT_LARGE_SIZE)
-    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask)
+    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask, match)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 

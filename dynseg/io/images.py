@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dynseg.errors import UserError
+from dynseg.io.ome_zarr import is_ome_zarr, read_ome_zarr
 from dynseg.io.planes import Planes, Refusal, TooManyPixels
 from dynseg.io.png16 import has_16_bit_colours, read_png16, read_size
 from dynseg.io.pnm import has_16_bits, read_pnm
@@ -54,6 +55,8 @@ class Picture(NamedTuple):
         The channels that were taken in the numbers of the file, where those aren't `pixels` themselves.
     valid : ndarray, (H, W), bool, optional
         Which pixels have data; None where neither the file nor the caller says that any value means none.
+    channel_names : tuple of str
+        What the file calls the channels that were taken, all of them or none.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.float32]
@@ -61,6 +64,7 @@ class Picture(NamedTuple):
     note: str = ""
     values: NDArray[Any] | None = None
     valid: NDArray[np.bool_] | None = None
+    channel_names: tuple[str, ...] = ()
 
     @property
     def bands(self) -> NDArray[Any]:
@@ -240,6 +244,10 @@ def read_picture(
         If it can't be read, is truncated, has more than `MAX_PIXELS` pixels, several planes of which none is chosen, or
         values that are no numbers, or if the mask has another size.
     """
+    if is_ome_zarr(source):
+        with _sentences(source, name):
+            image = read_ome_zarr(Path(str(source)), MAX_PIXELS, plane)
+            return _scaled(_chosen(image, channels, no_data, inside), value_range, channels)
     with _read(source, name) as content:
         planes = _planes(content, channels, plane)
         is_plain = planes is None
@@ -247,13 +255,8 @@ def read_picture(
             pixels, note = _by_pillow(content, plane)
             tagged = read_no_data(content) if is_tiff(content) else ()
             planes = Planes(values=pixels, is_colour=True, note=note, no_data=tagged)
-        if no_data is not None:
-            planes = dataclasses.replace(planes, no_data=(*planes.no_data, no_data))
-        if inside is not None:
-            planes = _inside(planes, inside)
-        if channels is not None:
-            planes = channels_of(planes, channels)
-        elif is_plain and planes.values.dtype == np.uint8 and value_range in ("auto", "type"):
+        planes = _chosen(planes, channels, no_data, inside)
+        if channels is None and is_plain and planes.values.dtype == np.uint8 and value_range in ("auto", "type"):
             return _as_it_is(planes)
         return _scaled(planes, value_range, channels)
 
@@ -442,6 +445,16 @@ def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray
         return np.array(image.convert("RGB")), note
 
 
+def _chosen(
+    planes: Planes, channels: Sequence[int] | None, no_data: float | None, inside: NDArray[np.bool_] | None
+) -> Planes:
+    if no_data is not None:
+        planes = dataclasses.replace(planes, no_data=(*planes.no_data, no_data))
+    if inside is not None:
+        planes = _inside(planes, inside)
+    return planes if channels is None else channels_of(planes, channels)
+
+
 def _inside(planes: Planes, inside: NDArray[np.bool_]) -> Planes:
     (height, width), mask = planes.values.shape[:2], inside.shape
     if mask != (height, width):
@@ -458,8 +471,16 @@ def channels_of(planes: Planes, channels: Sequence[int]) -> Planes:
     if beyond or not channels:
         raise Refusal(f"has {count} channel{'s' * (count != 1)}: choose from 1 to {count} with --channels")
     values = planes.values[:, :, [channel - 1 for channel in channels]]
-    note = ", ".join(filter(None, (planes.note, f"channels {', '.join(map(str, channels))} of {count}")))
-    return dataclasses.replace(planes, values=values, alpha=None, is_premultiplied=False, note=note)
+    names = tuple(planes.channel_names[channel - 1] for channel in channels) if planes.channel_names else ()
+    said = f"channels {', '.join(map(str, channels))} of {count}{_in_brackets(names)}"
+    note = ", ".join(filter(None, (planes.note, said)))
+    return dataclasses.replace(
+        planes, values=values, alpha=None, is_premultiplied=False, note=note, channel_names=names
+    )
+
+
+def _in_brackets(names: Sequence[str]) -> str:
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | None) -> Picture:
@@ -477,13 +498,15 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
     if scaled.shape[2] == 1:
         scaled = np.repeat(scaled, 3, axis=2)
     count = values.shape[2]
+    is_told = channels is None and (count not in (1, 3) or planes.channel_names)
     notes = [
         planes.note,
-        f"{count} channels" if channels is None and count not in (1, 3) else "",
+        f"{count} channel{'s' * (count != 1)}{_in_brackets(planes.channel_names)}" if is_told else "",
         say_ranges(ranges),
         _say_missing(valid),
     ]
-    return Picture(scaled, ranges, ", ".join(filter(None, notes)), values, _unless_undeclared(planes, valid))
+    note = ", ".join(filter(None, notes))
+    return Picture(scaled, ranges, note, values, _unless_undeclared(planes, valid), planes.channel_names)
 
 
 def _as_it_is(planes: Planes) -> Picture:
@@ -597,9 +620,16 @@ def _labels_by_pillow(content: bytes) -> NDArray[np.integer]:
 @contextmanager
 def _read(source: Path | str | bytes, name: str | None) -> Iterator[bytes]:
     """Yield a file's content; what goes wrong with it in the block becomes a sentence."""
+    with _sentences(source, name):
+        yield source if isinstance(source, bytes) else Path(source).read_bytes()
+
+
+@contextmanager
+def _sentences(source: Path | str | bytes, name: str | None) -> Iterator[None]:
+    """Make a sentence of what goes wrong with a picture in the block."""
     name = name if name is not None else ("an image" if isinstance(source, bytes) else str(source))
     try:
-        yield source if isinstance(source, bytes) else Path(source).read_bytes()
+        yield
     except UserError:
         raise
     except Refusal as error:

@@ -1,8 +1,9 @@
 """TIFF files that are too large to be read whole: by windows, and reduced while they are read once."""
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.io.images import MAX_PIXELS, Reading, channels_of, valid_pixels
-from dynseg.io.planes import Planes, Refusal
-from dynseg.io.tiff import MAX_BYTES, is_tiff, no_data_of, pictures_of
+from dynseg.io.planes import MAX_BYTES, Planes, Refusal
+from dynseg.io.tiff import is_tiff, no_data_of, pictures_of
 from dynseg.io.value_range import say_ranges, scale_values
 
 if TYPE_CHECKING:
@@ -243,32 +244,31 @@ def large_tiff(path: Path) -> Iterator[LargeTiff | None]:
     UserError
         If it has several planes, colours or values that aren't read by windows, or tiles that are too large.
     """
+    with ExitStack() as stack:
+        picture = _picture(path, stack)
+        if picture is None:
+            stack.close()
+        yield picture
+
+
+def _picture(path: Path, stack: ExitStack) -> LargeTiff | None:
     from tifffile import TiffFile
 
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
     try:
         with path.open("rb") as start:
-            is_one = is_tiff(start.read(4))
-        file = TiffFile(path) if is_one else None
+            if not is_tiff(start.read(4)):
+                return None
+        file = stack.enter_context(TiffFile(path))
+        series = pictures_of(file)
+        page, planes = series[0].keyframe, len(series[0].pages)
     except Exception:
         # The parser raises almost anything on broken input; who reads it whole then says what is wrong.
-        file = None
-    if file is None:
-        yield None
-        return
-    with file:
-        yield _picture(path, file)
-
-
-def _picture(path: Path, file: "TiffFile") -> LargeTiff | None:
-    try:
-        series = pictures_of(file)
-        page = series[0].keyframe
-    except Exception:
-        # As above.
         return None
-    if page.imagelength * page.imagewidth <= MAX_PIXELS and series[0].nbytes <= MAX_BYTES:
+    pixels = page.imagelength * page.imagewidth
+    if pixels <= MAX_PIXELS and not (planes == 1 and series[0].nbytes > MAX_BYTES):
         return None
-    problem = _problem(page, len(series), len(series[0].pages))
+    problem = _problem(page, len(series), planes)
     if problem:
         raise UserError(f"{path} is too large to be read whole and {problem}")
     return LargeTiff(path, file, page.aspage())

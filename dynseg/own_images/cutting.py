@@ -158,5 +158,10 @@ def _with_photograph(labelled: Labelled, path: Path, hierarchy: Path) -> Labelle
         )
     # Which pixels count is what the saved label map says.
     return dataclasses.replace(
-        labelled, image=shown_as_rgb(picture.pixels), name=path.name, source=path, bands=picture.bands
+        labelled,
+        image=shown_as_rgb(picture.pixels),
+        name=path.name,
+        source=path,
+        bands=picture.bands,
+        channel_names=picture.channel_names,
     )

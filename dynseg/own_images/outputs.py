@@ -23,6 +23,9 @@ from dynseg.io.files import written_aside
 from dynseg.io.geotiff import Georeference, read_georeference, say_unknown_place, write_label_raster
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
+from dynseg.io.ome_writing import write_ome_tiff, write_ome_zarr
+from dynseg.io.ome_zarr import is_ome_zarr, read_version
+from dynseg.io.pixel_sizes import PixelSize, read_pixel_size
 from dynseg.own_images.coco import coco_annotations
 from dynseg.own_images.cvat import write_cvat_archive
 from dynseg.own_images.geopackage import write_label_polygons
@@ -65,6 +68,10 @@ class Labelled:
         The channels that were segmented in the numbers of the file, for formats that tell of them.
     valid : ndarray, (H, W), bool, optional
         Which pixels count; the label 0 is that of the others. None where all do, and 0 is a label as any other.
+    channel_names : tuple of str
+        What the file calls the channels, all of them or none.
+    first_label : int
+        The smallest number that a label can have, whether this image has it or not.
     """
 
     image: NDArray[np.uint8] | None
@@ -76,6 +83,8 @@ class Labelled:
     source: Path | None = None
     bands: NDArray[Any] | None = None
     valid: NDArray[np.bool_] | None = None
+    channel_names: tuple[str, ...] = ()
+    first_label: int = 0
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
@@ -97,6 +106,19 @@ class Labelled:
         if self.image is None:
             raise ValueError(f"the image {self.name} isn't at hand")
         return self.image
+
+    @property
+    def shift(self) -> int:
+        """What to add to labels for formats in which 0 means that a pixel has none: 0 if it does so already, or 1."""
+        labels = self.segmentation.labels
+        may_be_0 = self.shared_labels and self.first_label == 0 and self.valid is None
+        return int(may_be_0 or bool((labels == 0).any() if self.valid is None else (labels[self.valid] == 0).any()))
+
+    @property
+    def pixel_size(self) -> PixelSize | None:
+        """How large a pixel is, if the image's file says so."""
+        height, width = self.segmentation.labels.shape
+        return None if self.source is None else read_pixel_size(self.source, (height, width))
 
     @property
     def hierarchy(self) -> Hierarchy:
@@ -278,14 +300,36 @@ def _write_json(path: Path, content: Any) -> None:
         aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
+def _write_ome_tiff(path: Path, labelled: Labelled) -> None:
+    labels = labelled.segmentation.labels.astype(np.int64) + labelled.shift
+    write_ome_tiff(path, labels, labelled.pixel_size, _title(labelled))
+
+
+def _write_ome_zarr(path: Path, labelled: Labelled) -> None:
+    source, shift = labelled.source, labelled.shift
+    write_ome_zarr(
+        path,
+        labelled.shown if labelled.bands is None else labelled.bands,
+        labelled.segmentation.labels.astype(np.int64) + shift,
+        np.pad(labelled.colours, ((shift, 0), (0, 0))),
+        size=labelled.pixel_size,
+        channel_names=labelled.channel_names,
+        name=_title(labelled),
+        version=read_version(source) if source is not None and is_ome_zarr(source) else "",
+    )
+
+
+def _title(labelled: Labelled) -> str:
+    # Names of files may be no valid text.
+    return labelled.name.encode(errors="replace").decode()
+
+
 def _write_contour_map(path: Path, labelled: Labelled) -> None:
     write_contour_map(path, labelled.hierarchy.ucm())
 
 
 def _write_viewer(path: Path, labelled: Labelled) -> None:
-    # Names of files may be no valid text.
-    title = labelled.name.encode(errors="replace").decode()
-    data = data_of_segmentation(labelled.shown, labelled.segmentation.labels, labelled.hierarchy, title)
+    data = data_of_segmentation(labelled.shown, labelled.segmentation.labels, labelled.hierarchy, _title(labelled))
     with written_aside(path) as aside:
         aside.write_text(hierarchy_page([data]), encoding="utf-8")
 
@@ -352,6 +396,8 @@ FORMATS = {
     "npy": Format(".npy", _write_npy),
     "h5": Format(".h5", _write_hdf5),
     "json": Format(".json", _write_coco),
+    "ome-tiff": Format(".ome.tif", _write_ome_tiff, takes_image=True),
+    "ome-zarr": Format(".ome.zarr", _write_ome_zarr, shows_image=True, package="ome_zarr", extra="ome"),
     "geotiff": Format(".tif", _write_geotiff, package="rasterio", extra="geo", reads_file=True),
     "gpkg": Format(".gpkg", _write_geopackage, package="pyogrio", extra="geo", reads_file=True),
     "csv": Format(".csv", _write_csv, takes_image=True),

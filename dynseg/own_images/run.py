@@ -11,6 +11,7 @@ from dynseg.io.large_tiff import LargeTiff, large_tiff
 from dynseg.own_images.cutting import counted
 from dynseg.own_images.labelling import Labelling
 from dynseg.own_images.large import check_large, say_result, segment_large, write_large
+from dynseg.own_images.matching import MATCHING, Series, in_order
 from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
 from dynseg.own_images.record import is_done, note_readings, start_record
@@ -62,6 +63,8 @@ class Batch:
         What to take of the images.
     mask : path, optional
         The file or folder of masks.
+    match : bool
+        Whether the images are a series, in the order of their names, in which a thing keeps its label.
 
     Attributes
     ----------
@@ -86,6 +89,7 @@ class Batch:
         resume: bool = False,
         reading: Reading = Reading(),  # noqa: B008 - it is frozen
         mask: Path | None = None,
+        match: bool = False,
     ) -> None:
         self._labelling = labelling
         self._about = labelling.describe(threads)
@@ -95,13 +99,23 @@ class Batch:
             **({"scribbles": str(scribbles)} if scribbles else {}),
             **({"mask": str(mask)} if mask else {}),
             **reading.settings,
+            **({"match": True} if match else {}),
         }
+        if match:
+            images = [images[place] for place in in_order([image.relative.as_posix() for image in images])]
         self._reading, self._output = reading, output
         self._notes: dict[str, str] = {}
         self._is_masked = mask is not None
         self._masks = find_masks(mask, {image.source: image.relative for image in images}) if mask else {}
         since = start_record(output, images, settings, self._about, resume, self._scribbles, self._masks)
-        self.waiting = [image for image in images if not (resume and is_done(image, since, *self._beside(image)))]
+        if not resume:
+            (output / MATCHING).unlink(missing_ok=True)
+        done = [resume and is_done(image, since, *self._beside(image)) for image in images]
+        self._series = _resumed_series(output / MATCHING, images, done) if match else None
+        if self._series is not None:
+            # What comes later rests on all that came before.
+            done = [place < len(self._series.names) for place in range(len(images))]
+        self.waiting = [image for image, is_there in zip(images, done, strict=True) if not is_there]
         self.done = 0
 
     def run(self, progress: Progress) -> int:
@@ -143,6 +157,10 @@ class Batch:
         if scribbles is not None:
             kept = result.facts.get("scribbles_kept", share_kept(result.labels, scribbles))
             notes.append(understood(scribbles, float(kept)))
+        if self._series is not None:
+            matched = self._series.match(image.relative.as_posix(), result.labels, picture.pixels, picture.valid)
+            result = dataclasses.replace(result, labels=matched)
+            notes.append(self._series.told)
         name = (image.relative.parent / image.source.name).as_posix()
         write_outputs(
             image.outputs,
@@ -151,15 +169,21 @@ class Batch:
                 result,
                 name,
                 self._about,
-                self._labelling.shares_labels,
+                self._labelling.shares_labels or self._series is not None,
                 source=image.source,
                 bands=picture.bands,
                 valid=picture.valid,
+                channel_names=picture.channel_names,
+                first_label=0 if self._series is None else 1,
             ),
         )
+        if self._series is not None:
+            self._series.save(self._output / MATCHING)
         return _summary(image, result, notes)
 
     def _segment_large(self, image: PlannedImage, source: LargeTiff, progress: Progress) -> str:
+        if self._series is not None:
+            raise UserError(f"{image.source} is too large to be read whole, and then --match isn't there: leave it out")
         labelling = check_large(image.source, self._labelling, self._reading, image.outputs, *self._beside(image))
 
         def say_window(number: int, count: int) -> None:
@@ -171,6 +195,16 @@ class Batch:
             self._notes[str(image.relative)] = result.reduced.note
         write_large(image.outputs, result, image.source)
         return say_result(image.source, image.outputs, result)
+
+
+def _resumed_series(path: Path, images: Sequence[PlannedImage], done: Sequence[bool]) -> Series:
+    """Return the series of earlier calls if the images that it has are done, and the first ones; else a new one."""
+    if not (any(done) and path.exists()):
+        return Series()
+    series = Series.load(path)
+    count = len(series.names)
+    is_whole = series.names == [image.relative.as_posix() for image in images[:count]] and all(done[:count])
+    return series if is_whole else Series()
 
 
 def _summary(image: PlannedImage, result: Segmentation, notes: Sequence[str]) -> str:
