@@ -25,11 +25,11 @@ from PIL import Image
 
 REPOSITORY = Path(__file__).parents[1]
 STAND_IN = """
-    from dataclasses import dataclass
     import numpy as np
     from dynseg.methods import Method, Segmentation
+    from dynseg.parameters import parameter_class
 
-    @dataclass(frozen=True)
+    @parameter_class
     class Parameters:
         levels: int = 2
 
@@ -150,7 +150,8 @@ def pretend_prepared(folder: Path, ids: Sequence[str]) -> None:
     (folder / "images").mkdir(parents=True)
     for image_id in ids:
         (folder / "images" / f"{image_id}.jpg").touch()
-    (folder / "sizes.csv").write_text("image,height,width\n" + "".join(f"{name},321,481\n" for name in ids))
+    rows = (f"{name},321,481,0123456789abcdef\n" for name in ids)
+    (folder / "sizes.csv").write_text("".join(["image,height,width,content\n", *rows]))
     (folder / "ground_truth.h5").touch()
     (folder / "images.txt").write_text("".join(f"{name}\n" for name in ids))
 

@@ -35,6 +35,8 @@ from dynseg.workflow.methods import (
 from dynseg.workflow.resolved import Config
 from dynseg.workflow.schema import config_schema
 
+# What the workflow's files are laid over, from the working directory.
+DEFAULT_CONFIG = Path("config", "config.yaml")
 # Sections whose entries are named by the user: given anew on the command line, they replace the config file's.
 NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
 
@@ -99,6 +101,47 @@ def _check_plain(value: Any, path: str) -> None:
             _check_plain(part, path)
     elif isinstance(value, int) and value.bit_length() > _LARGEST_BITS:
         raise UserError(f"config: {path}: a number has more than {_LARGEST_BITS} bits: give a smaller one")
+
+
+def read_config(files: Sequence[Path]) -> Config:
+    """Return the configuration that files make as the workflow takes them, every default filled in, checked.
+
+    Parameters
+    ----------
+    files : sequence of path
+        YAML or JSON; each is laid over those before it, and the first over `config/config.yaml` of the working directory,
+        if there is one, as the workflow does it.
+
+    Raises
+    ------
+    UserError
+        If a file can't be read, or anything is wrong with the configuration.
+    """
+    beneath = [DEFAULT_CONFIG] if DEFAULT_CONFIG.is_file() else []
+    parts = [read_part(file) for file in [*beneath, *files]]
+    return resolve(layer(functools.reduce(_merged, parts, {}), parts))
+
+
+def read_part(file: Path) -> Config:
+    """Return the content of a file of the configuration, unchecked.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or it is neither YAML nor JSON.
+    """
+    try:
+        part = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} isn't a file: `dynseg init FOLDER` writes a configuration to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} can't be read as a configuration ({error}): give a YAML file") from error
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise UserError(f"{file} isn't YAML ({where}): mend that line") from error
+    if not isinstance(part, dict):
+        raise UserError(f"{file} is no mapping from keys to values: see config/README.md")
+    return part
 
 
 def layer(config: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> Config:
