@@ -9,9 +9,8 @@ from dynseg.devices import gpu_is_visible
 from dynseg.workflow.configuration import read_config
 from dynseg.workflow.cost import CPU_GFLOPS
 from dynseg.workflow.jobs import Jobs
-from dynseg.workflow.plan import FAST, Plan, faster_plan, plan_all, rows_of
+from dynseg.workflow.plan import FAST, Plan, faster_plan, plan_all
 from dynseg.workflow.plan_text import bytes_text, core_time_text, counted, duration_text
-from dynseg.workflow.resolved import Config
 from dynseg.workflow.speed import measure_gflops
 
 
@@ -32,7 +31,7 @@ def command(config_files: tuple[Path, ...], cores: int | None) -> None:
     gflops = measure_gflops()
     plan = plan_all(jobs, gflops)
     click.echo(_datasets(plan))
-    click.echo(f"\n{_rows(config, plan)}\n")
+    click.echo(f"\n{_rows(plan)}\n")
     click.echo(
         f"{counted(plan.jobs, 'job')}, {counted(plan.trainings, 'training')}, {counted(len(config['seeds']), 'seed')}: "
         f"about {core_time_text(plan.core_seconds)}, about {duration_text(plan.wall_seconds(cores))} on "
@@ -68,11 +67,11 @@ def _datasets(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _rows(config: Config, plan: Plan) -> str:
+def _rows(plan: Plan) -> str:
     header = ("row", "dataset", "label maps", "jobs", "core time")
     cells = [header] + [
         (row.method, row.dataset, f"{row.label_maps:,}", f"{len(row.jobs):,}", core_time_text(row.core_seconds))
-        for row in rows_of(config, plan)
+        for row in plan.rows
     ]
     cells.append(("the rest", "", "", f"{plan.other_jobs:,}", core_time_text(plan.other_seconds)))
     widths = [max(len(line[column]) for line in cells) for column in range(len(header))]

@@ -186,7 +186,7 @@ class Keys(Section):
 
 
 def expected(entry: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Return the sizes of a folder's pictures, in turn those of some; none for an archive. See `dynseg.datasets.Kind`."""
+    """Return the sizes of some of a folder's pictures in turn, none for an archive; see `dynseg.datasets.Kind`."""
     folder, annotations = Path(entry["archive"]), entry.get("annotations")
     if not folder.is_dir():
         return []

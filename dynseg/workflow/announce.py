@@ -44,8 +44,8 @@ def announcement(jobs: Jobs, todo: Iterable[Job], cores: int | None) -> str:
 def gflops_of_this_machine() -> float:
     """Return what `dynseg.workflow.speed.measure_gflops` finds in a process of its own, which alone loads PyTorch.
 
-    Where PyTorch is missing, as it may beside Snakemake if jobs run in environments of their own, or the measurement takes
-    too long, the speed that estimates suppose is returned.
+    Where PyTorch is missing, as it may beside Snakemake if jobs run in environments of their own, or the measurement
+    takes too long, the speed that estimates suppose is returned.
     """
     code = "from dynseg.workflow.speed import measure_gflops; print(measure_gflops())"
     try:

@@ -4,6 +4,7 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 """
 
 import copy
+import difflib
 import functools
 import math
 import os
@@ -73,7 +74,8 @@ def resolve(config: Mapping[str, Any]) -> Config:
     if errors:
         # A key with a wrong value counts as unknown too, which says less.
         telling = [error for error in errors if error.validator != "unevaluatedProperties"]
-        raise UserError(_sentence(best_match(telling or errors)))
+        misspelt = next(filter(None, map(_misspelt, errors)), None)
+        raise UserError(misspelt or _sentence(best_match(telling or errors)))
     if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
         resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
     _expand_homes(resolved)
@@ -109,8 +111,8 @@ def read_config(files: Sequence[Path]) -> Config:
     Parameters
     ----------
     files : sequence of path
-        YAML or JSON; each is laid over those before it, and the first over `config/config.yaml` of the working directory,
-        if there is one, as the workflow does it.
+        YAML or JSON; each is laid over those before it, and the first over `config/config.yaml` of the working
+        directory, if there is one, as the workflow does it.
 
     Raises
     ------
@@ -379,8 +381,25 @@ def _check_methods_train_with_a_scheme(config: Config, key: str, methods: Sequen
             raise UserError(f"{key}/methods: {method_id!r} has no weighting scheme: name methods of cnn")
 
 
+def _misspelt(error: ValidationError) -> str | None:
+    """Return a sentence for a missing key that a key of about its name stands in place of; None for other errors."""
+    schema, given = error.schema, error.instance
+    if error.validator != "required" or not isinstance(schema, Mapping) or not isinstance(given, Mapping):
+        return None
+    unknown = [name for name in given if name not in schema.get("properties", {})]
+    for missing in schema["required"]:
+        meant = difflib.get_close_matches(missing, unknown, n=1) if missing not in given else []
+        if meant:
+            return f"config: {_key(error)}: there is no key {meant[0]!r} here: write {missing!r}, which is missing"
+    return None
+
+
+def _key(error: ValidationError) -> str:
+    return "/".join(str(part) for part in error.absolute_path) or "top level"
+
+
 def _sentence(error: ValidationError) -> str:
-    key = "/".join(str(part) for part in error.absolute_path) or "top level"
+    key = _key(error)
     schema = error.schema if isinstance(error.schema, Mapping) else {}
     number = _number(error.instance)
     if number and Draft202012Validator(schema).is_valid(yaml.safe_load(number)):

@@ -21,7 +21,7 @@ GPU_ITERATION_SECONDS = 0.003
 SECONDS_A_PIXEL = 1e-5
 
 # Python, its libraries and Snakemake's share of a job on one machine, in CPU seconds.
-JOB_CPU_SECONDS = 2.0
+JOB_CPU_SECONDS = 1.7
 # Measures, boundaries and pictures of a label map, in CPU seconds a pixel.
 SCORING_SECONDS_A_PIXEL = 5e-7
 

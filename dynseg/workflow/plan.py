@@ -1,7 +1,7 @@
 """What a configuration takes before anything of it runs: label maps, jobs, time on this machine's CPU, disk.
 
-The estimates are those of `dynseg.workflow.cost`, which size the jobs too, at a speed that may be measured on this machine
-(`dynseg.workflow.speed`). Nothing here runs or writes anything, or imports torch.
+The estimates are those of `dynseg.workflow.cost`, which size the jobs too, at a speed that may be measured on this
+machine (`dynseg.workflow.speed`). Nothing here runs or writes anything, or imports torch.
 """
 
 import dataclasses
@@ -36,8 +36,8 @@ from dynseg.workflow.start import workflow_files
 # A job as Snakemake knows it: its rule and its wildcards.
 Job = tuple[str, Mapping[str, str]]
 
-# Measured on photographs of 481 × 321: a prepared image with its ground truth, a label map with its history, and a label
-# map in the report, in bytes a pixel; and what a job leaves beside them, whose files take whole blocks.
+# Measured on photographs of 481 × 321: a prepared image with its ground truth, a label map with its history, and one
+# in the report, in bytes a pixel; and what a job leaves beside them, whose files take whole blocks.
 IMAGE_BYTES = 0.8
 LABEL_MAP_BYTES = 0.2
 SHOWN_BYTES = 0.1
@@ -125,7 +125,7 @@ class Plan:
         return self.other_seconds + sum(row.core_seconds for row in self.rows)
 
     def wall_seconds(self, cores: int) -> float:
-        """Return the seconds that all jobs take on so many cores, the longest first, then those that segment nothing."""
+        """Return the seconds that jobs take on so many cores: the longest first, then those that segment nothing."""
         free = [0.0] * cores
         for seconds, threads in sorted(((each, row.threads) for row in self.rows for each in row.jobs), reverse=True):
             taken = [heapq.heappop(free) for _ in range(min(threads, cores))]
@@ -247,8 +247,9 @@ class _Planner:
             rows[run.dataset, run.method] = row if before is None else _together(before, row)
         datasets = list(dict.fromkeys([*(row.dataset for row in rows.values()), *self._config["datasets"]]))
         others = [job for job in todo if job[0] not in ("segment", "short_run")]
+        methods = list(every_method(self._config))
         return Plan(
-            list(rows.values()),
+            sorted(rows.values(), key=lambda row: (datasets.index(row.dataset), methods.index(row.method))),
             len(others),
             self._slowness * sum(self._other_seconds(job) for job in others),
             {dataset: list(self._sizes(dataset).values()) for dataset in datasets},
@@ -323,7 +324,7 @@ class _Planner:
 
     def _other_seconds(self, job: Job) -> float:
         rule, wildcards = job
-        if rule in ("all", "prepare"):
+        if rule in ("all", "prepare", "record_config"):
             return 0.0
         pixels = 0
         if rule == "score":
@@ -424,9 +425,3 @@ def _together(first: Row, second: Row) -> Row:
 
 def _pixels(sizes: Iterable[Size]) -> int:
     return sum(height * width for height, width in sizes)
-
-
-def rows_of(config: Config, plan: Plan) -> Iterator[Row]:
-    """Yield the rows of a plan in the order of the configuration."""
-    order = {name: number for number, name in enumerate(every_method(config))}
-    yield from sorted(plan.rows, key=lambda row: (list(plan.sizes).index(row.dataset), order[row.method]))

@@ -58,9 +58,7 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def start_paragraph(
-    plan: Plan, cores: int | None, on_gpu: bool, faster: tuple[Plan, str] | None = None
-) -> str:
+def start_paragraph(plan: Plan, cores: int | None, on_gpu: bool, faster: tuple[Plan, str] | None = None) -> str:
     """Return what the workflow says before its first job.
 
     Parameters

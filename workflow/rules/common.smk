@@ -83,7 +83,9 @@ def say_plan(workflow):
     try:
         paragraph = announcement(JOBS, planned_jobs(workflow), cores)
     except Exception as error:
-        paragraph = f"How long this takes isn't known ({type(error).__name__}: {error})."
+        paragraph = (
+            f"How long this takes isn't known ({type(error).__name__}: {error})."
+        )
     if paragraph:
         print(paragraph, file=sys.stderr, flush=True)
 
