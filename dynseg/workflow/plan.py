@@ -328,7 +328,8 @@ class _Planner:
             return 0.0
         pixels = 0
         if rule == "score":
-            pixels = _pixels(self._sizes(wildcards["dataset"]).values())
+            scales = method_scales(self._config, wildcards["method"]).values()
+            pixels = (1 + sum(map(len, scales))) * _pixels(self._sizes(wildcards["dataset"]).values())
         elif rule == "report":
             pixels = sum(_pixels(self._sizes(dataset).values()) for dataset in self._config["datasets"])
             pixels *= len(self._config["methods"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import DeploymentMethod
+from snakemake.settings.types import DeploymentMethod, Quietness
 
 # A checkout brings its package along; rules that another workflow takes from an address need it installed.
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
@@ -77,8 +77,15 @@ def planned_jobs(workflow):
     return [(job.rule.name, job.wildcards_dict) for job in jobs]
 
 
+def is_silent(workflow):
+    """Whether nothing is to be said (`--quiet all`)."""
+    return Quietness.ALL in (workflow.output_settings.quiet or ())
+
+
 def say_plan(workflow):
     """Say what is left to do, and how long it takes: never a reason not to start."""
+    if is_silent(workflow):
+        return
     cores = workflow.resource_settings.cores if workflow.local_exec else None
     try:
         paragraph = announcement(JOBS, planned_jobs(workflow), cores)
@@ -92,7 +99,8 @@ def say_plan(workflow):
 
 def name_report(workflow):
     """Name the report at the end, after what Snakemake says last, if it was made."""
-    if any(rule == "report" for rule, _ in planned_jobs(workflow)):
+    made = any(rule == "report" for rule, _ in planned_jobs(workflow))
+    if made and not is_silent(workflow):
         atexit.register(print, f"The report: {RESULTS.report}", file=sys.stderr)
 
 
