@@ -6,7 +6,7 @@ machine (`dynseg.workflow.speed`). Nothing here runs or writes anything, or impo
 
 import dataclasses
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -236,28 +236,28 @@ class _Planner:
         self._batches = cache(self._find_batches)
         self._seconds = cache(self._find_seconds)
 
-    def plan(self, todo: Iterable[Job], waits_for: Any) -> Plan:
+    def plan(self, todo: Iterable[Job], waits_for: Callable[[str], bool]) -> Plan:
         """Return what jobs take; `waits_for` tells of which datasets the jobs of segmentation aren't among them."""
         todo = list(todo)
         runs = _without_parts(run for job in todo for run in self._runs(job, waits_for))
-        rows: dict[tuple[str, str], Row] = {}
+        by_row: dict[tuple[str, str], list[_Run]] = {}
         for run in runs:
-            row = self._row(run)
-            before = rows.get((run.dataset, run.method))
-            rows[run.dataset, run.method] = row if before is None else _together(before, row)
-        datasets = list(dict.fromkeys([*(row.dataset for row in rows.values()), *self._config["datasets"]]))
+            by_row.setdefault((run.dataset, run.method), []).append(run)
+        datasets = list(dict.fromkeys([*(dataset for dataset, _ in by_row), *self._config["datasets"]]))
         others = [job for job in todo if job[0] not in ("segment", "short_run")]
         methods = list(every_method(self._config))
+        in_order = sorted(by_row, key=lambda ids: (datasets.index(ids[0]), methods.index(ids[1])))
+        rows = [self._row(by_row[ids]) for ids in in_order]
         return Plan(
-            sorted(rows.values(), key=lambda row: (datasets.index(row.dataset), methods.index(row.method))),
+            rows,
             len(others),
             self._slowness * sum(self._other_seconds(job) for job in others),
             {dataset: list(self._sizes(dataset).values()) for dataset in datasets},
             [dataset for dataset in datasets if not self._is_prepared(dataset)],
-            self._disk(rows.values(), others),
+            self._disk(rows, others),
         )
 
-    def _runs(self, job: Job, waits_for: Any) -> Iterator[_Run]:
+    def _runs(self, job: Job, waits_for: Callable[[str], bool]) -> Iterator[_Run]:
         rule, wildcards = job
         if rule in ("segment", "short_run"):
             iterations = int(wildcards["iteration"]) if rule == "short_run" else None
@@ -292,17 +292,21 @@ class _Planner:
         count = images_per_job(self._config, method, sizes.values())
         return [[sizes[image_id] for image_id in batch] for batch in batches(list(sizes), count).values()]
 
-    def _row(self, run: _Run) -> Row:
-        batch_sizes = self._batch_sizes(run)
-        method = method_of(self._config, run.method)
-        seconds = [
-            self._slowness * (JOB_CPU_SECONDS + sum(self._seconds(run.method, run.iterations, size) for size in batch))
-            for batch in batch_sizes
-        ]
-        images = sum(map(len, batch_sizes))
-        pixels = sum(height * width for batch in batch_sizes for height, width in batch)
-        trainings = images if method.cost is not None else 0
-        return Row(run.dataset, run.method, images, trainings, tuple(seconds), self._config["threads"], pixels)
+    def _row(self, runs: list[_Run]) -> Row:
+        """Return the row of runs of one method on one dataset."""
+        dataset, method_id = runs[0].dataset, runs[0].method
+        jobs = [(run.iterations, batch) for run in runs for batch in self._batch_sizes(run)]
+        seconds = (sum(self._seconds(method_id, iterations, size) for size in batch) for iterations, batch in jobs)
+        images = sum(len(batch) for _, batch in jobs)
+        return Row(
+            dataset,
+            method_id,
+            label_maps=images,
+            trainings=images if method_of(self._config, method_id).cost is not None else 0,
+            jobs=tuple(self._slowness * (JOB_CPU_SECONDS + each) for each in seconds),
+            threads=self._config["threads"],
+            pixels=sum(_pixels(batch) for _, batch in jobs),
+        )
 
     def _batch_sizes(self, run: _Run) -> list[list[Size]]:
         if run.batch is not None:
@@ -338,8 +342,8 @@ class _Planner:
             pixels = points * _pixels(self._sizes(TUNING_DATASET).values())
         return JOB_CPU_SECONDS + scoring_seconds(pixels)
 
-    def _disk(self, rows: Iterable[Row], others: Iterable[Job]) -> int:
-        rows, rules = list(rows), [rule for rule, _ in others]
+    def _disk(self, rows: Sequence[Row], others: Sequence[Job]) -> int:
+        rules = [rule for rule, _ in others]
         prepared = [wildcards["dataset"] for rule, wildcards in others if rule == "prepare_dataset"]
         kinds = {dataset: find_kind(every_dataset(self._config)[dataset]["kind"]) for dataset in prepared}
         archives = {
@@ -394,7 +398,7 @@ def _of_grid(config: Config, wildcards: Mapping[str, str]) -> Iterator[_Run]:
 
 
 # The runs that a job of a rule reads.
-_RUNS: Mapping[str, Any] = {
+_RUNS: Mapping[str, Callable[[Config, Mapping[str, str]], Iterator[_Run]]] = {
     "score": _of_score,
     "report": _of_report,
     "panel": _of_panel,
@@ -412,16 +416,6 @@ def _without_parts(runs: Iterable[_Run]) -> list[_Run]:
         if before is None or (before.images is not None and (run.images is None or run.images > before.images)):
             found[name] = run
     return list(found.values())
-
-
-def _together(first: Row, second: Row) -> Row:
-    return dataclasses.replace(
-        first,
-        label_maps=first.label_maps + second.label_maps,
-        trainings=first.trainings + second.trainings,
-        jobs=first.jobs + second.jobs,
-        pixels=first.pixels + second.pixels,
-    )
 
 
 def _pixels(sizes: Iterable[Size]) -> int:
