@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from dynseg.workflow.cost import CPU_GFLOPS
 from dynseg.workflow.jobs import Jobs
@@ -13,7 +14,7 @@ from dynseg.workflow.start import workflow_files
 # Less than so many core-seconds isn't worth a measurement of the machine.
 WORTH_MEASURING = 600.0
 # Importing PyTorch takes most of it; a machine that takes longer isn't kept waiting.
-MEASURING_SECONDS = 15.0
+MEASURING_SECONDS = 5.0
 
 
 def announcement(jobs: Jobs, todo: Iterable[Job], cores: int | None) -> str:
@@ -36,7 +37,9 @@ def announcement(jobs: Jobs, todo: Iterable[Job], cores: int | None) -> str:
         gflops = gflops_of_this_machine()
         plan = plan_jobs(jobs, todo, gflops)
     faster = faster_plan(jobs, todo, plan, gflops)
-    how = f"give {workflow_files() / FAST} as the last file of --configfile"
+    fast = workflow_files() / FAST
+    fast = fast.relative_to(Path.cwd()) if fast.is_relative_to(Path.cwd()) else fast
+    how = f"give {fast} as the last file of --configfile"
     on_gpu = any(jobs.uses_gpu(row.method) for row in plan.rows)
     return start_paragraph(plan, cores, on_gpu, None if faster is None else (faster, how))
 
