@@ -22,8 +22,9 @@ SECONDS_A_PIXEL = 1e-5
 
 # Python, its libraries and Snakemake's share of a job on one machine, in CPU seconds.
 JOB_CPU_SECONDS = 1.7
-# Measures, boundaries and pictures of a label map, in CPU seconds a pixel.
-SCORING_SECONDS_A_PIXEL = 5e-7
+# Scoring a label map against five annotators, and showing it in the report, in CPU seconds a pixel.
+SCORING_SECONDS_A_PIXEL = 1.2e-6
+SHOWING_SECONDS_A_PIXEL = 3e-7
 
 # Snakemake's job step, Python and torch; on a cluster Python starts three times.
 START_UP_SECONDS = 6.0
@@ -80,7 +81,7 @@ def segmentation_seconds(
 
 
 def scoring_seconds(pixels: int) -> float:
-    """Return about how long label maps of so many pixels take to be scored or shown, in seconds.
+    """Return about how long label maps of so many pixels take to be scored, in seconds.
 
     Examples
     --------

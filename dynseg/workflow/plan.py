@@ -16,7 +16,14 @@ import yaml
 
 from dynseg.datasets import find_kind
 from dynseg.workflow.batches import batches
-from dynseg.workflow.cost import CPU_GFLOPS, JOB_CPU_SECONDS, Size, scoring_seconds, segmentation_seconds
+from dynseg.workflow.cost import (
+    CPU_GFLOPS,
+    JOB_CPU_SECONDS,
+    SHOWING_SECONDS_A_PIXEL,
+    Size,
+    scoring_seconds,
+    segmentation_seconds,
+)
 from dynseg.workflow.datasets import TUNING_DATASET, dataset_archive, every_dataset, is_url, scored_datasets
 from dynseg.workflow.figures import FIGURE_SECTIONS, dynamics_iterations, panel_methods, panel_seed, panel_shows
 from dynseg.workflow.jobs import Jobs
@@ -330,17 +337,20 @@ class _Planner:
         rule, wildcards = job
         if rule in ("all", "prepare", "record_config"):
             return 0.0
-        pixels = 0
         if rule == "score":
             scales = method_scales(self._config, wildcards["method"]).values()
-            pixels = (1 + sum(map(len, scales))) * _pixels(self._sizes(wildcards["dataset"]).values())
-        elif rule == "report":
-            pixels = sum(_pixels(self._sizes(dataset).values()) for dataset in self._config["datasets"])
-            pixels *= len(self._config["methods"])
-        elif rule == "tune_grid":
+            label_maps = 1 + sum(map(len, scales))
+            return JOB_CPU_SECONDS + scoring_seconds(label_maps * self._pixels(wildcards["dataset"]))
+        if rule == "tune_grid":
             points = len(grid(self._config, wildcards["grid"]))
-            pixels = points * _pixels(self._sizes(TUNING_DATASET).values())
-        return JOB_CPU_SECONDS + scoring_seconds(pixels)
+            return JOB_CPU_SECONDS + scoring_seconds(points * self._pixels(TUNING_DATASET))
+        if rule == "report":
+            pixels = sum(map(self._pixels, self._config["datasets"])) * len(self._config["methods"])
+            return JOB_CPU_SECONDS + SHOWING_SECONDS_A_PIXEL * pixels
+        return JOB_CPU_SECONDS
+
+    def _pixels(self, dataset: str) -> int:
+        return _pixels(self._sizes(dataset).values())
 
     def _disk(self, rows: Sequence[Row], others: Sequence[Job]) -> int:
         rules = [rule for rule, _ in others]
@@ -351,7 +361,7 @@ class _Planner:
             for dataset, kind in kinds.items()
             if kind.archive is not None
         }
-        images = sum(_pixels(self._sizes(dataset).values()) for dataset in prepared)
+        images = sum(map(self._pixels, prepared))
         shown = SHOWN_BYTES if "report" in rules else 0.0
         return round(
             sum(size for path, size in archives.items() if not Path(path).exists())
