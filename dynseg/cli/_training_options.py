@@ -1,10 +1,8 @@
 """Options that `dynseg segment` and `dynseg fit` share, and how both report progress."""
 
-import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -188,19 +186,3 @@ class IterationBar:
         with tqdm.external_write_mode():
             # Names of files may be no valid text.
             click.echo(message.encode(errors="replace"), err=err)
-
-
-@contextmanager
-def warnings_said(say: Callable[[str], None]) -> Iterator[None]:
-    """Let `say` print what dynseg logs as a warning."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            say(f"dynseg: {record.getMessage()}")
-
-    logger, handler = logging.getLogger("dynseg"), Handler(logging.WARNING)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)

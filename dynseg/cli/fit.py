@@ -14,10 +14,9 @@ from dynseg.cli._training_options import (
     reading_options,
     running_options,
     training_changes,
-    warnings_said,
 )
 from dynseg.devices import limited_threads, resolve_device
-from dynseg.errors import UserError
+from dynseg.errors import UserError, warnings_said
 
 PATH = click.Path(path_type=Path)
 
