@@ -56,7 +56,9 @@ def test_the_estimate_of_iic_is_near_what_was_measured() -> None:
         ("kmeans", {"clusters": 2, "window": 7}, 0.29),
         ("kmeans", {"clusters": 17, "window": 1}, 0.085),
         ("graph_based", {"scale": 100}, 0.19),
-        ("regions", {}, 4.0),
+        ("regions", {}, 0.90),
+        ("regions", {"networks": 6, "channels": 100}, 3.58),
+        ("regions", {"networks": 0}, 0.44),
         ("iic", {"components": 2, "clusters": 2, "iterations": 10}, 1.4),
     ],
 )
