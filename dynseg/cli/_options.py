@@ -1,8 +1,11 @@
 """Types and options that several commands share."""
 
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -13,6 +16,7 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 Command = Callable[..., None]
+Verbosity = Literal["quiet", "usual", "verbose"]
 
 connectivity_option = click.option(
     "--connectivity",
@@ -21,6 +25,37 @@ connectivity_option = click.option(
     show_default=True,
     help="Neighbours through which the pixels of a predicted segment are connected.",
 )
+
+
+def verbosity_options(command: Command) -> Command:
+    """Add --quiet and --verbose, of which the last one given counts, as the parameter `verbosity`."""
+    for letter, value, words in (
+        ("v", "verbose", "Say more: what it works with, and what is found on the way."),
+        ("q", "quiet", "Say nothing but warnings and errors, and show no progress."),
+    ):
+        command = click.option(f"-{letter}", f"--{value}", "verbosity", flag_value=value, help=words)(command)
+    return command
+
+
+@contextmanager
+def log_said(say: Callable[[str], None], verbosity: Verbosity | None = None) -> Iterator[None]:
+    """Let `say` print what dynseg logs as a warning, and what it logs as information if it is to be verbose."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            message = record.getMessage()
+            say(f"dynseg: {message}" if record.levelno >= logging.WARNING else message)
+
+    level = logging.INFO if verbosity == "verbose" else logging.WARNING
+    logger, handler = logging.getLogger("dynseg"), Handler(level)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def cut_options(command: Command) -> Command:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from dynseg.cli._options import PATH, check_cut, cut_options
-from dynseg.cli._training_options import warnings_said
+from dynseg.cli._options import PATH, Verbosity, check_cut, cut_options, log_said, verbosity_options
 from dynseg.own_images.outputs import FORMATS
 
 
@@ -22,6 +21,7 @@ from dynseg.own_images.outputs import FORMATS
     help="What to write, repeatable, as `dynseg segment` has it.  [default: png]",
 )
 @click.option("--image", type=PATH, metavar="PHOTO", help="The photograph, for overlay, boundaries and viewer.")
+@verbosity_options
 def command(
     hierarchies: tuple[Path, ...],
     output: Path,
@@ -29,6 +29,7 @@ def command(
     scale: float | None,
     formats: tuple[str, ...],
     image: Path | None,
+    verbosity: Verbosity | None,
 ) -> None:
     """Cut saved regions anew, with no training.
 
@@ -53,9 +54,11 @@ def command(
     planned = plan_cuts(hierarchies, output, formats)
     if image is not None and len(planned) > 1:
         raise click.UsageError(f"--image is one photograph and there are {len(planned)} images: cut one at a time")
-    with warnings_said(partial(_say, err=True)):
+    with log_said(partial(_say, err=True), verbosity):
         for saved in planned:
-            _say(cut_saved(saved, segments, scale, image))
+            line = cut_saved(saved, segments, scale, image)
+            if verbosity != "quiet":
+                _say(line)
 
 
 def _say(text: str, err: bool = False) -> None:

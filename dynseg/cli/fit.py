@@ -1,11 +1,14 @@
 """`dynseg fit`: one network for many images."""
 
+import logging
 from contextlib import closing
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import click
 
+from dynseg.cli._options import Verbosity, log_said, verbosity_options
 from dynseg.cli._training_options import (
     IterationBar,
     all_threads,
@@ -14,12 +17,12 @@ from dynseg.cli._training_options import (
     reading_options,
     running_options,
     training_changes,
-    warnings_said,
 )
 from dynseg.devices import limited_threads, resolve_device
 from dynseg.errors import UserError
 
 PATH = click.Path(path_type=Path)
+_logger = logging.getLogger("dynseg")
 
 
 @click.command()
@@ -28,6 +31,7 @@ PATH = click.Path(path_type=Path)
 @network_options
 @running_options
 @reading_options
+@verbosity_options
 def command(
     references: tuple[Path, ...],
     output: Path,
@@ -44,6 +48,7 @@ def command(
     channels: str | None,
     value_range: str,
     plane: str | None,
+    verbosity: Verbosity | None,
 ) -> None:
     """Train one network on reference images together, for `dynseg segment --model`.
 
@@ -67,10 +72,13 @@ def command(
     check_writable(output)
     from dynseg.api import DEFAULT_MAX_SIZE, fit, user_parameters
     from dynseg.model import save_model
+    from dynseg.own_images.cutting import listed
 
     changes = training_changes(iterations, max_labels, min_labels)
-    bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)
-    with limited_threads(threads or all_threads()), closing(bar), warnings_said(partial(bar.say, err=True)):
+    parameters = user_parameters(scheme, mu, preset, **changes)
+    bar = IterationBar(1, parameters.iterations, verbosity == "quiet")
+    with limited_threads(threads or all_threads()), closing(bar), log_said(partial(bar.say, err=True), verbosity):
+        _logger.info("training: %s", listed(asdict(parameters)))
         model = fit(
             [reading.read(source).pixels for source, _ in found.values()],
             scheme,
@@ -82,7 +90,10 @@ def command(
             on_iteration=bar,
             **changes,
         )
+        _logger.info("%s: %s", output, listed(model.facts))
     save_model(model, output)
+    if verbosity == "quiet":
+        return
     count = int(model.history["label_count"][-1])
     click.echo(
         f"{len(found)} reference image{'s' if len(found) > 1 else ''}: {count} labels after "

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from dynseg.cli._options import PATH, check_cut, cut_options
+from dynseg.cli._options import PATH, Verbosity, check_cut, cut_options, log_said, verbosity_options
 from dynseg.cli._training_options import (
     NETWORK_OPTIONS,
     IterationBar,
@@ -18,7 +18,6 @@ from dynseg.cli._training_options import (
     reading_options,
     running_options,
     training_changes,
-    warnings_said,
 )
 from dynseg.devices import limited_threads, resolve_device
 from dynseg.own_images.outputs import FORMATS
@@ -61,6 +60,7 @@ INTERRUPTED = 130
 @click.option(
     "--model", type=PATH, help="Label with this network, from `dynseg fit`, instead of training one on each image."
 )
+@verbosity_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -86,6 +86,7 @@ def command(
     max_labels: int | None,
     min_labels: int | None,
     model: Path | None,
+    verbosity: Verbosity | None,
 ) -> None:
     """Segment images, with no labels and no training set.
 
@@ -144,7 +145,7 @@ def command(
             f"--scribbles say where to cut, and so does {'--scale' if segments is None else '--segments'}: leave one "
             "of them out"
         )
-    with warnings_said(_say):
+    with log_said(_say):
         plan = plan_images(sources, output, formats or ("png",), scribbles)
     _complain(plan.problems)
     if not plan.images:
@@ -166,12 +167,13 @@ def command(
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
     batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading)
-    if len(batch.waiting) < len(plan.images):
+    is_quiet = verbosity == "quiet"
+    if len(batch.waiting) < len(plan.images) and not is_quiet:
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 
-    bar = IterationBar(len(batch.waiting), labelling.iterations)
+    bar = IterationBar(len(batch.waiting), labelling.iterations, is_quiet)
     try:
-        with limited_threads(threads), closing(bar), warnings_said(partial(bar.say, err=True)):
+        with limited_threads(threads), closing(bar), log_said(partial(bar.say, err=True), verbosity):
             failures = batch.run(bar)
     except KeyboardInterrupt:
         click.echo(f"interrupted after {batch.done} of {len(batch.waiting)} images: --resume does the others", err=True)
@@ -198,7 +200,7 @@ def _refuse_regions(context: click.Context, formats: tuple[str, ...]) -> None:
 
 def _refuse_beside_model(context: click.Context) -> None:
     allowed = {"sources", "output", "formats", "method", "model", "max_size", "device", "threads", "resume"}
-    allowed |= {"channels", "value_range", "plane"}
+    allowed |= {"channels", "value_range", "plane", "verbosity"}
     given = _given(context, *(each.name or "" for each in context.command.params if each.name not in allowed))
     if given:
         raise click.UsageError(f"{given[0]} does nothing beside --model, which is trained: leave it out")

@@ -2,9 +2,9 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,7 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     provenance = {
         name: value for name, value in read_attributes(saved.file, saved.image_id).items() if name not in stored.facts
     }
+    _logger.info("%s: at most %d regions, made by: %s", saved.file, stored.hierarchy.leaf_count, listed(provenance))
     result = _cut_again(stored, stored.hierarchy, segments, scale)
     image = None if photograph is None else _read_photograph(photograph, saved.file, result.labels.shape)
     name = saved.image_id if photograph is None else photograph.name
@@ -122,6 +123,16 @@ def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
     """Log a warning if a hierarchy has fewer leaves than the regions asked for."""
     if segments > hierarchy.leaf_count:
         _logger.warning("the image has %d regions at most, not %d: these are all", hierarchy.leaf_count, segments)
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    """Return names and values in a line, without those that are long, as arrays are."""
+    texts = {
+        name: listed(value) if isinstance(value, Mapping) else str(value)
+        for name, value in values.items()
+        if isinstance(value, Mapping | str | int | float | bool | np.number)
+    }
+    return ", ".join(f"{name} {text}" for name, text in texts.items())
 
 
 def counted(result: Segmentation) -> str:

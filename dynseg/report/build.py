@@ -17,10 +17,9 @@ from dynseg.provenance import versions
 from dynseg.report.gallery import gallery_entries, gallery_index
 from dynseg.report.pictures import figure_data
 from dynseg.report.results import Results, read_results, segmentation_facts, stage_times
-from dynseg.scoring.bootstrap import FEWEST_IMAGES
+from dynseg.scoring.bootstrap import FEWEST_IMAGES, TOO_FEW_IMAGES
 from dynseg.scoring.tables import (
     SCALE_NOTE,
-    TOO_FEW_IMAGES,
     Cell,
     Column,
     ResultsTable,
@@ -165,30 +164,21 @@ def _tables(results: ResultsTable) -> list[_Table]:
     for caption, columns in shown.items():
         if columns:
             cells = {method: row for method, row in pivot(results, columns).items() if any(row)}
-            shown = replace(results, methods={method: results.methods.get(method, method) for method in cells})
-            rows = [(label, cells[method]) for method, label in shown.methods.items()]
+            named = replace(results, methods={method: results.methods.get(method, method) for method in cells})
+            rows = [(label, cells[method]) for method, label in named.methods.items()]
             headings = [_heading(column) for column in columns]
             note = SCALE_NOTE.strip() if caption == _SCALES_CAPTION else ""
-            data = _data(shown, columns, caption)
+            data = {
+                "name": _FILE_NAMES[caption],
+                "values": [[cell and cell.score for cell in row] for row in cells.values()],
+                "smaller_is_better": [column.measure.smaller_is_better for column in columns],
+                "files": {
+                    "csv": [_part(csv_text(named, columns))],
+                    "tex": [_part(text) for text in latex_texts(named, columns, caption)],
+                },
+            }
             tables.append(_Table(caption, _groups(results, columns), headings, rows, data, note))
     return tables
-
-
-def _data(results: ResultsTable, columns: Sequence[Column], caption: str) -> dict[str, Any]:
-    return {
-        "name": _FILE_NAMES[caption],
-        "values": [[cell and cell.score for cell in row] for row in _rows_of(results, columns)],
-        "smaller_is_better": [column.measure.smaller_is_better for column in columns],
-        "files": {
-            "csv": [_part(csv_text(results, columns))],
-            "tex": [_part(text) for text in latex_texts(results, columns, caption)],
-        },
-    }
-
-
-def _rows_of(results: ResultsTable, columns: Sequence[Column]) -> list[list[Cell | None]]:
-    cells = pivot(results, columns)
-    return [cells[method] for method in results.methods]
 
 
 def _part(text: TableText) -> dict[str, Any]:

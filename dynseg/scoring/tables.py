@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 
 from dynseg.errors import UserError
-from dynseg.scoring.bootstrap import FEWEST_IMAGES, bootstrap_intervals, deviations_over_seeds, paired_differences
+from dynseg.scoring.bootstrap import (
+    FEWEST_IMAGES,
+    TOO_FEW_IMAGES,
+    bootstrap_intervals,
+    deviations_over_seeds,
+    paired_differences,
+)
 from dynseg.scoring.measures import BY_NAME, RAW, SCALES, Measure, table_measures
 from dynseg.scoring.scales import ScaleTables
 
@@ -36,9 +42,6 @@ SCALE_NOTE = (
     "the annotations for each measure by itself, so that they are bounds and no results of a setting; Best takes the "
     "best segment of any scale. Hierarchies are cut at 99 thresholds, 33 of them for F and AP. There are no intervals. "
 )
-
-# What is said in the place of intervals where there are fewer than `FEWEST_IMAGES` images.
-TOO_FEW_IMAGES = "too few for intervals"
 
 # Parts of a cell, and what they are called in a CSV after their column.
 _CSV_PARTS = {
