@@ -1,9 +1,7 @@
 """Types and options that several commands share."""
 
-import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -35,27 +33,6 @@ def verbosity_options(command: Command) -> Command:
     ):
         command = click.option(f"-{letter}", f"--{value}", "verbosity", flag_value=value, help=words)(command)
     return command
-
-
-@contextmanager
-def log_said(say: Callable[[str], None], verbosity: Verbosity | None = None) -> Iterator[None]:
-    """Let `say` print what dynseg logs as a warning, and what it logs as information if it is to be verbose."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            message = record.getMessage()
-            say(f"dynseg: {message}" if record.levelno >= logging.WARNING else message)
-
-    level = logging.INFO if verbosity == "verbose" else logging.WARNING
-    logger, handler = logging.getLogger("dynseg"), Handler(level)
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(level)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
 
 
 def cut_options(command: Command) -> Command:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from dynseg.cli._options import PATH, Verbosity, check_cut, cut_options, log_said, verbosity_options
+from dynseg.cli._options import PATH, Verbosity, check_cut, cut_options, verbosity_options
+from dynseg.errors import warnings_said
 from dynseg.own_images.outputs import FORMATS
 
 
@@ -18,9 +19,16 @@ from dynseg.own_images.outputs import FORMATS
     "formats",
     multiple=True,
     type=click.Choice(list(FORMATS)),
+    metavar="FORMAT",
     help="What to write, repeatable, as `dynseg segment` has it.  [default: png]",
 )
-@click.option("--image", type=PATH, metavar="PHOTO", help="The photograph, for overlay, boundaries and viewer.")
+@click.option(
+    "--image",
+    type=PATH,
+    metavar="PHOTO",
+    help="The photograph, for overlay, boundaries, viewer, labelstudio and labelme, which need it, and for csv, "
+    "parquet and cvat, which say more with it.",
+)
 @verbosity_options
 def command(
     hierarchies: tuple[Path, ...],
@@ -47,14 +55,17 @@ def command(
     showing = [name for name in formats if FORMATS[name].shows_image]
     if showing and image is None:
         raise click.UsageError(f"--format {showing[0]} shows the photograph: give it by --image")
-    if image is not None and not showing:
-        raise click.UsageError("--image is for --format overlay, boundaries and viewer: add one, or leave it out")
+    if image is not None and not showing and not any(FORMATS[name].takes_image for name in formats):
+        raise click.UsageError(
+            "--image is for --format overlay, boundaries and viewer, and for tables and other tools: add one, or leave "
+            "it out"
+        )
     from dynseg.own_images.cutting import cut_saved, plan_cuts
 
     planned = plan_cuts(hierarchies, output, formats)
     if image is not None and len(planned) > 1:
         raise click.UsageError(f"--image is one photograph and there are {len(planned)} images: cut one at a time")
-    with log_said(partial(_say, err=True), verbosity):
+    with warnings_said(partial(_say, err=True), verbosity == "verbose"):
         for saved in planned:
             line = cut_saved(saved, segments, scale, image)
             if verbosity != "quiet":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from dynseg.cli._options import Verbosity, log_said, verbosity_options
+from dynseg.cli._options import Verbosity, verbosity_options
 from dynseg.cli._training_options import (
     IterationBar,
     all_threads,
@@ -19,7 +19,7 @@ from dynseg.cli._training_options import (
     training_changes,
 )
 from dynseg.devices import limited_threads, resolve_device
-from dynseg.errors import UserError
+from dynseg.errors import UserError, warnings_said
 
 PATH = click.Path(path_type=Path)
 _logger = logging.getLogger("dynseg")
@@ -77,7 +77,8 @@ def command(
     changes = training_changes(iterations, max_labels, min_labels)
     parameters = user_parameters(scheme, mu, preset, **changes)
     bar = IterationBar(1, parameters.iterations, verbosity == "quiet")
-    with limited_threads(threads or all_threads()), closing(bar), log_said(partial(bar.say, err=True), verbosity):
+    saying = warnings_said(partial(bar.say, err=True), verbosity == "verbose")
+    with limited_threads(threads or all_threads()), closing(bar), saying:
         _logger.info("training: %s", listed(asdict(parameters)))
         model = fit(
             [reading.read(source).pixels for source, _ in found.values()],

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import click
 
-from dynseg.cli._options import PATH, Verbosity, connectivity_option, log_said, verbosity_options
-from dynseg.errors import UserError
+from dynseg.cli._options import PATH, Verbosity, connectivity_option, verbosity_options
+from dynseg.errors import UserError, warnings_said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,9 +52,10 @@ class _Scales(NamedTuple):
 @click.option(
     "--void",
     multiple=True,
-    type=click.IntRange(0),
+    type=int,
     metavar="LABEL",
-    help="Label of the ground truth whose pixels aren't scored, 255 for masks like those of PASCAL VOC; repeatable.",
+    help="Label of the ground truth whose pixels aren't scored, 255 for masks like those of PASCAL VOC, or -1; "
+    "repeatable.",
 )
 @connectivity_option
 @click.option("--no-relabel", is_flag=True, help="Leave predictions as they are, also where a label isn't connected.")
@@ -85,7 +86,7 @@ def command(
     pairs = pair_up(prediction, ground_truth, void)
     neighbours = None if no_relabel else cast(Literal[4, 8], int(connectivity))
     scales = None
-    with log_said(_warn, verbosity):
+    with warnings_said(_warn, verbosity == "verbose"):
         if ucm_threshold is None and _has_scales(pairs[0]):
             scores, scales = _score_at_scales(pairs, neighbours, shows_bar=verbosity is None)
         else:

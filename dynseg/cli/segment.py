@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from dynseg.cli._options import PATH, Verbosity, check_cut, cut_options, log_said, verbosity_options
+from dynseg.cli._options import PATH, Verbosity, check_cut, cut_options, verbosity_options
 from dynseg.cli._training_options import (
     NETWORK_OPTIONS,
     IterationBar,
@@ -20,11 +20,38 @@ from dynseg.cli._training_options import (
     training_changes,
 )
 from dynseg.devices import limited_threads, resolve_device
+from dynseg.errors import warnings_said
 from dynseg.own_images.outputs import FORMATS
 from dynseg.own_images.plan import plan_images
 
 METHODS = ("regions", "network")
 INTERRUPTED = 130
+FORMATS_HELP = """What to write, repeatable.  [default: png]
+
+\b
+Label maps:
+  png          palette picture, values are labels
+  npy          the same for NumPy
+  h5           all regions, for dynseg cut; of one
+               network the history of its training
+  ucm          contour map of the BSDS (ucm2 in a
+               .mat), for dynseg score
+
+\b
+Pictures:
+  overlay      label colours over the photograph
+  boundaries   lines between regions
+  viewer       a page with a slider, few to many
+
+\b
+For other tools:
+  csv, parquet table: shape, values and neighbours
+               of every label
+  json         COCO masks of connected regions
+  labelstudio  Label Studio: a task with brush masks
+  cvat         CVAT: "Segmentation mask 1.1"
+  labelme      LabelMe and X-AnyLabeling: polygons
+"""
 
 
 @click.command()
@@ -35,10 +62,8 @@ INTERRUPTED = 130
     "formats",
     multiple=True,
     type=click.Choice(list(FORMATS)),
-    help="What to write, repeatable: png, label map whose pixel values are the labels, with a palette; overlay and "
-    "boundaries, pictures; viewer, a page with a slider from few regions to many; ucm, contour map of the BSDS (.mat "
-    "with ucm2), for dynseg score; npy; h5, with all regions for dynseg cut, or the history of training; json, COCO "
-    "masks of connected regions.  [default: png]",
+    metavar="FORMAT",
+    help=FORMATS_HELP,
 )
 @click.option(
     "--method",
@@ -90,7 +115,7 @@ def command(
 ) -> None:
     """Segment images, with no labels and no training set.
 
-    An image becomes regions: several small networks are trained on it alone, boundaries lie where their labels or the
+    An image becomes regions: two small networks are trained on it alone, boundaries lie where their labels or the
     colours change, and regions merge over the weakest boundaries first. --segments and --scale say how far; without
     them the threshold is one that suits most photographs.
 
@@ -145,7 +170,7 @@ def command(
             f"--scribbles say where to cut, and so does {'--scale' if segments is None else '--segments'}: leave one "
             "of them out"
         )
-    with log_said(_say):
+    with warnings_said(_say):
         plan = plan_images(sources, output, formats or ("png",), scribbles)
     _complain(plan.problems)
     if not plan.images:
@@ -172,8 +197,9 @@ def command(
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 
     bar = IterationBar(len(batch.waiting), labelling.iterations, is_quiet)
+    saying = warnings_said(partial(bar.say, err=True), verbosity == "verbose")
     try:
-        with limited_threads(threads), closing(bar), log_said(partial(bar.say, err=True), verbosity):
+        with limited_threads(threads), closing(bar), saying:
             failures = batch.run(bar)
     except KeyboardInterrupt:
         click.echo(f"interrupted after {batch.done} of {len(batch.waiting)} images: --resume does the others", err=True)

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from dynseg.cli._training_options import SEED
 from dynseg.code_version import label_map_code
-from dynseg.datasets.reading import find_image, read_image_list
+from dynseg.datasets.reading import find_image, read_image_list, read_image_sizes
 from dynseg.devices import DEVICES, claimed_gpu, limited_threads, resolve_device
 from dynseg.errors import UserError
 from dynseg.methods import MODULES, Context, Method, Segmentation, find_method
@@ -22,6 +23,7 @@ from dynseg.parameters import parse_settings, values_of
 from dynseg.result import LabelMapSeries
 from dynseg.workflow.batches import batch_images
 from dynseg.workflow.job_log import logged_job, say
+from dynseg.workflow.together import SegmentingTogether
 
 
 @click.command()
@@ -63,8 +65,14 @@ def command(
     swept = swept_parameters(method, parse_settings(settings), scales) if scales else {}
     image_ids = batch_images(read_image_list(dataset_dir), batch)
 
-    def segment(image_id: str, file: Path) -> Segmentation:
-        image = read_image(file) if method.takes_any_bands else shown_as_rgb(read_image(file))
+    def read(image_id: str) -> NDArray[Any]:
+        image = read_image(find_image(dataset_dir, image_id))
+        return image if method.takes_any_bands else shown_as_rgb(image)
+
+    def segment(image_id: str) -> Segmentation:
+        if together is not None:
+            return reported(image_id, *together.segment(image_id))
+        image = read(image_id)
         context = Context(image_id, seed, device)
         start = time.perf_counter()
         result = method.segment(image, context, parameters)
@@ -74,20 +82,19 @@ def command(
                 method.segment(image, Context(image_id, seed, device), each).labels for each in swept.values()
             ]
             result = dataclasses.replace(result, series=LabelMapSeries(np.array(list(swept)), np.stack(label_maps)))
-        say(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s")
-        return dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
+        return reported(image_id, result, seconds)
 
     def segment_or_resume(image_id: str) -> Segmentation:
         file = find_image(dataset_dir, image_id)
         # A method of another package may read what isn't known here.
         if len(image_ids) == 1 or not method.uses_gpu or method_name not in MODULES:
-            return segment(image_id, file)
+            return segment(image_id)
         try:
             content = file.read_bytes()
         except OSError as error:
             raise UserError(f"{file} can't be read ({error.strerror}): run `dynseg prepare` again") from error
         made_by = json.dumps([image_id, provenance, label_map_code(method)]).encode() + content
-        return segment_once(output, image_id, made_by, partial(segment, image_id, file), provenance)
+        return segment_once(output, image_id, made_by, partial(segment, image_id), provenance)
 
     def segmentations() -> Iterator[tuple[str, Segmentation]]:
         failures = []
@@ -110,8 +117,19 @@ def command(
         if scales:
             provenance["scales"] = scales
         say(f"device {provenance['device']}{f', GPU {gpu}' if gpu else ''}, {threads} threads")
+        together = None
+        if device == "cuda" and method.segment_together is not None and not swept and len(image_ids) > 1:
+            stored = read_image_sizes(dataset_dir)
+            sizes = {image_id: stored[image_id] for image_id in image_ids if image_id in stored}
+            together = SegmentingTogether(method, parameters, seed, device, sizes, read)
         write_label_maps(output, segmentations(), provenance)
         forget(output)
+
+
+def reported(image_id: str, result: Segmentation, seconds: float) -> Segmentation:
+    """Say what an image's result is, and return it with its seconds as a fact."""
+    say(f"{image_id}: {len(np.unique(result.labels))} labels, {seconds:.1f} s")
+    return dataclasses.replace(result, facts={**result.facts, "seconds": seconds})
 
 
 def swept_parameters(method: Method, settings: Mapping[str, str], scales: str) -> dict[float, Any]:

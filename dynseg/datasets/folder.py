@@ -81,7 +81,7 @@ def read_examples(
         if annotations is not None:
             if _stem(relative) not in annotators:
                 raise UserError(f"{source} has no annotation in {annotations}: add one or drop the image")
-            maps = _label_maps(annotations, annotators[_stem(relative)])
+            maps = _label_maps(annotations, annotators[_stem(relative)], unscored)
             with_usual_void += not void and _has_usual_void(annotators[_stem(relative)], maps)
             segments = numbered_segments(maps, f"{annotations}: {annotators[_stem(relative)][0][0]}", unscored)
         suffix = posixpath.splitext(relative)[1].lower()
@@ -160,8 +160,8 @@ def _annotators(annotations: Path, images: set[str]) -> dict[str, list[tuple[str
     return {stem: [(name, contents[name]) for name in grouped[stem]] for stem in images & grouped.keys()}
 
 
-def _label_maps(annotations: Path, files: list[tuple[str, bytes]]) -> list[NDArray[Any]]:
-    return [labels for name, content in files for labels in read_label_maps(content, f"{annotations}: {name}")]
+def _label_maps(annotations: Path, files: list[tuple[str, bytes]], void: tuple[int, ...]) -> list[NDArray[Any]]:
+    return [labels for name, content in files for labels in read_label_maps(content, f"{annotations}: {name}", void)]
 
 
 Labels = Annotated[list[int], Field(min_length=1, json_schema_extra={"uniqueItems": True})]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
@@ -17,7 +16,7 @@ from dynseg.io.images import Reading, shown_as_rgb
 from dynseg.io.label_maps import read_attributes, read_image_ids, read_segmentation
 from dynseg.methods.regions import RegionsParameters, cut
 from dynseg.metrics import connected_components
-from dynseg.own_images.outputs import FORMATS, Labelled, write_outputs
+from dynseg.own_images.outputs import FORMATS, Labelled, check_formats, write_outputs
 from dynseg.result import Segmentation
 
 _logger = logging.getLogger("dynseg")
@@ -56,8 +55,10 @@ def plan_cuts(files: Sequence[Path], output: Path, formats: Sequence[str]) -> li
     Raises
     ------
     UserError
-        If a file can't be read, or an output would replace another one or one of the files.
+        If a file can't be read, an output would replace another one or one of the files, two formats write the same
+        files, or one needs a package that is missing.
     """
+    check_formats(formats)
     inputs = {file.resolve() for file in files}
     planned: list[SavedHierarchy] = []
     taken: dict[Path, str] = {}
@@ -87,7 +88,7 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     scale : float, optional
         The threshold to cut at. Without either the label map that was saved beside the hierarchy is written.
     photograph : path, optional
-        The image, for formats that show it.
+        The image, for formats that show it or tell of its values.
 
     Raises
     ------
@@ -102,9 +103,10 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     }
     _logger.info("%s: at most %d regions, made by: %s", saved.file, stored.hierarchy.leaf_count, listed(provenance))
     result = _cut_again(stored, stored.hierarchy, segments, scale)
-    image = None if photograph is None else _read_photograph(photograph, saved.file, result.labels.shape)
-    name = saved.image_id if photograph is None else photograph.name
-    write_outputs(saved.outputs, Labelled(image, result, name, provenance, image_id=saved.image_id))
+    labelled = Labelled(None, result, saved.image_id, provenance, image_id=saved.image_id)
+    if photograph is not None:
+        labelled = _with_photograph(labelled, photograph, saved.file)
+    write_outputs(saved.outputs, labelled)
     outputs = ", ".join(str(path) for path in saved.outputs.values())
     return f"{saved.file}: {counted(result)} -> {outputs}"
 
@@ -146,11 +148,14 @@ def counted(result: Segmentation) -> str:
     return f"{text} at threshold {result.facts['threshold']:.4f}" if "threshold" in result.facts else text
 
 
-def _read_photograph(path: Path, hierarchy: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    image = shown_as_rgb(Reading().read(path).pixels)
+def _with_photograph(labelled: Labelled, path: Path, hierarchy: Path) -> Labelled:
+    picture, shape = Reading().read(path), labelled.segmentation.labels.shape
+    image = shown_as_rgb(picture.pixels)
     if image.shape[:2] != shape:
         raise UserError(
             f"{path} is {image.shape[1]} × {image.shape[0]} pixels and the regions in {hierarchy} are {shape[1]} × "
             f"{shape[0]}: give the image that they were made of"
         )
-    return image
+    return dataclasses.replace(
+        labelled, image=image, name=path.name, source=path, bands=picture.bands, valid=picture.valid
+    )

@@ -1,16 +1,21 @@
 """What `dynseg segment` writes for an image: label maps, pictures of them, and other programs' formats."""
 
+import importlib.util
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dynseg import __version__
+from dynseg.errors import UserError
 from dynseg.figures.palette import assign_colours, distinct_colours, draw_boundaries
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.contour_maps import write_contour_map
@@ -18,9 +23,15 @@ from dynseg.io.files import written_aside
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
 from dynseg.own_images.coco import coco_annotations
+from dynseg.own_images.cvat import write_cvat_archive
+from dynseg.own_images.label_studio import label_studio_task
+from dynseg.own_images.labelme import labelme_annotations
 from dynseg.result import Segmentation
 from dynseg.viewer.data import data_of_segmentation
 from dynseg.viewer.page import hierarchy_page
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The record of what made a folder of outputs; see `dynseg.own_images.record`.
 RECORD = "dynseg-run.json"
@@ -82,6 +93,28 @@ class Labelled:
         if self.segmentation.hierarchy is None:
             raise ValueError(f"{self.name} has no hierarchy")
         return self.segmentation.hierarchy
+
+
+def check_formats(names: Sequence[str]) -> None:
+    """Raise a UserError where formats would write the same file, or one needs a package that isn't there.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of `FORMATS`.
+
+    Examples
+    --------
+    >>> check_formats(["png", "json"])
+    """
+    by_suffix: dict[str, str] = {}
+    for name in names:
+        suffix, package, extra = FORMATS[name].suffix, FORMATS[name].package, FORMATS[name].extra
+        other = by_suffix.setdefault(suffix, name)
+        if other != name:
+            raise UserError(f"--format {other} and --format {name} both write NAME{suffix}: write them to two folders")
+        if package and importlib.util.find_spec(package) is None:
+            raise UserError(f"--format {name} needs another package: pip install 'dynseg[{extra}]'")
 
 
 def write_outputs(paths: Mapping[str, Path], labelled: Labelled) -> None:
@@ -170,7 +203,66 @@ def _write_hdf5(path: Path, labelled: Labelled) -> None:
 
 
 def _write_coco(path: Path, labelled: Labelled) -> None:
-    content = coco_annotations(labelled.segmentation.labels, PurePosixPath(labelled.name).name)
+    file_name = PurePosixPath(labelled.name).name
+    _write_json(path, coco_annotations(labelled.segmentation.labels, file_name, labelled.valid))
+
+
+def _write_label_studio(path: Path, labelled: Labelled) -> None:
+    labels, maker = labelled.segmentation.labels, f"dynseg {__version__}"
+    _write_json(path, label_studio_task(labels, labelled.colours, _local_address(labelled), maker, labelled.valid))
+
+
+def _local_address(labelled: Labelled) -> str:
+    """Return the address that Label Studio has for an image if it serves the parent of the folder that was named."""
+    name = PurePosixPath(labelled.name)
+    if labelled.source is not None:
+        folder = Path(os.path.abspath(labelled.source)).parents[len(name.parts) - 1]
+        name = PurePosixPath(folder.name) / name
+    return f"/data/local-files/?d={quote(str(name).encode(errors='surrogateescape'))}"
+
+
+def _write_labelme(path: Path, labelled: Labelled) -> None:
+    image = labelled.name if labelled.source is None else _path_from(path.parent, labelled.source)
+    _write_json(path, labelme_annotations(labelled.segmentation.labels, image, labelled.valid))
+
+
+def _path_from(folder: Path, file: Path) -> str:
+    try:
+        return Path(os.path.relpath(file.parent.resolve() / file.name, folder.resolve())).as_posix()
+    except ValueError:
+        # Windows has no path from one drive to another.
+        return str(file.absolute())
+
+
+def _write_cvat(path: Path, labelled: Labelled) -> None:
+    # An image id has no suffix.
+    name = labelled.name if labelled.source is None else str(PurePosixPath(labelled.name).with_suffix(""))
+    name = name.encode(errors="replace").decode()
+    with written_aside(path) as aside, aside.open("wb") as file:
+        write_cvat_archive(file, labelled.segmentation.labels, name, labelled.valid)
+
+
+def _write_csv(path: Path, labelled: Labelled) -> None:
+    table = _table(labelled)
+    table["neighbours"] = [";".join(map(str, labels)) for labels in table["neighbours"]]
+    with written_aside(path) as aside:
+        table.to_csv(aside, index=False, lineterminator="\n")
+
+
+def _write_parquet(path: Path, labelled: Labelled) -> None:
+    table = _table(labelled)
+    with written_aside(path) as aside:
+        table.to_parquet(aside, engine="pyarrow", index=False)
+
+
+def _table(labelled: Labelled) -> "pd.DataFrame":
+    # pandas takes half a second to import, and most runs write no table.
+    from dynseg.own_images.tables import region_table
+
+    return region_table(labelled.segmentation.labels, labelled.bands, labelled.valid)
+
+
+def _write_json(path: Path, content: Any) -> None:
     with written_aside(path) as aside:
         aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
@@ -188,12 +280,29 @@ def _write_viewer(path: Path, labelled: Labelled) -> None:
 
 
 class Format(NamedTuple):
-    """How a format's files end, the function that writes one, and what it can't be written without."""
+    """How a format's files end, the function that writes one, and what it can't be written without.
+
+    Attributes
+    ----------
+    suffix : str
+    write : callable
+    shows_image : bool
+        Whether it shows the image, or names the file of it for a program that does.
+    needs_hierarchy : bool
+        Whether it holds the hierarchy, which the labels of one network haven't.
+    package, extra : str
+        A package that the base installation hasn't, and the extra of dynseg that has it.
+    takes_image : bool
+        Whether it says more where the image is at hand.
+    """
 
     suffix: str
     write: Callable[[Path, Labelled], None]
     shows_image: bool = False
     needs_hierarchy: bool = False
+    package: str = ""
+    extra: str = ""
+    takes_image: bool = False
 
 
 FORMATS = {
@@ -205,5 +314,10 @@ FORMATS = {
     "npy": Format(".npy", _write_npy),
     "h5": Format(".h5", _write_hdf5),
     "json": Format(".json", _write_coco),
+    "csv": Format(".csv", _write_csv, takes_image=True),
+    "parquet": Format(".parquet", _write_parquet, package="pyarrow", extra="tables", takes_image=True),
+    "labelstudio": Format(".labelstudio.json", _write_label_studio, shows_image=True),
+    "cvat": Format(".cvat.zip", _write_cvat, takes_image=True),
+    "labelme": Format(".json", _write_labelme, shows_image=True),
 }
 """Formats by name."""

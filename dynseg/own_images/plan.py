@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dynseg.errors import UserError
 from dynseg.io.images import IMAGE_SUFFIXES
-from dynseg.own_images.outputs import FORMATS, RECORD
+from dynseg.own_images.outputs import FORMATS, RECORD, check_formats
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,10 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], s
     Raises
     ------
     UserError
-        If outputs would lie among the images.
+        If outputs would lie among the images, two formats write the same files, or one needs a package that is missing.
     """
     formats = list(formats)
+    check_formats(formats)
     if any(source.is_dir() and source.resolve() == output.resolve() for source in sources):
         raise UserError(f"{output} is a folder of images and of outputs: choose another folder for --output")
     found, problems = find_images(sources, [output, *([scribbles] if scribbles else [])])

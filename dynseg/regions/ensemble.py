@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dynseg.training.group.loop import train_together
 from dynseg.training.images import applied_image, reduce_image
 from dynseg.training.loop import OnIteration
-from dynseg.training.network import initial_network
+from dynseg.training.network import SegmentationNetwork, initial_network
 from dynseg.training.parameters import LARGEST_SEED, TrainingParameters, reduced_size
+from dynseg.training.precision import runs_in_group
 from dynseg.training.prediction import label_map
 from dynseg.training.run import train_network
 from dynseg.training.sizes import Size
@@ -58,7 +60,9 @@ def texton_maps(
     device: str = "cpu",
     on_iteration: OnIteration | None = None,
 ) -> Sequence[NDArray[np.integer]]:
-    """Train an ensemble of networks on an image, one after the other, and return their label maps.
+    """Train an ensemble of networks on an image, and return their label maps.
+
+    On the CPU one network is trained after the other, on a GPU all are side by side.
 
     Parameters
     ----------
@@ -84,13 +88,24 @@ def texton_maps(
     height, width, bands = image.shape
     applied = applied_image(image, ensemble.applied_size(height, width)).to(device)
     trained = reduce_image(applied_image(image, (height, width)), ensemble.trained_size(height, width)).to(device)
-    parameters = ensemble.training
-    maps = []
-    for number in range(ensemble.networks):
+    parameters, weighting = ensemble.training, weight_of("fsf", ensemble.mu)
+
+    def start(number: int) -> SegmentationNetwork:
         network_seed = (seed * ensemble.networks + number) % (LARGEST_SEED + 1)
-        network = initial_network(
-            parameters.components, parameters.channels, network_seed, parameters.initialisation, bands
-        ).to(device)
-        train_network(network, [trained], parameters, weight_of("fsf", ensemble.mu), on_iteration=on_iteration)
-        maps.append(label_map(network, applied, parameters).cpu().numpy())
+        shape = (parameters.components, parameters.channels)
+        return initial_network(*shape, network_seed, parameters.initialisation, bands).to(device)
+
+    def labels_of(network: SegmentationNetwork) -> NDArray[np.integer]:
+        labels: NDArray[np.integer] = label_map(network, applied, parameters).cpu().numpy()
+        return labels
+
+    if ensemble.networks > 0 and runs_in_group(trained, parameters):
+        networks = [start(number) for number in range(ensemble.networks)]
+        images = trained.expand(ensemble.networks, *trained.shape)
+        train_together(networks, images, parameters, weighting, on_iteration=on_iteration)
+        return [labels_of(network) for network in networks]
+    maps = []
+    for network in map(start, range(ensemble.networks)):
+        train_network(network, [trained], parameters, weighting, on_iteration=on_iteration)
+        maps.append(labels_of(network))
     return maps

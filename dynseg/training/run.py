@@ -1,5 +1,6 @@
 """From an image to its label map: initial weights, training, perhaps at a reduced size, and the final label map."""
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -8,12 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynseg.result import Segmentation
+from dynseg.training.group.loop import train_together
 from dynseg.training.images import image_array, reduce_image
 from dynseg.training.joint_step import JointStep
 from dynseg.training.loop import CHECK_EVERY, OnIteration, TrainingResult, make_step, train
 from dynseg.training.network import SegmentationNetwork, initial_network
 from dynseg.training.parameters import TrainingParameters
-from dynseg.training.precision import tf32_allowed
+from dynseg.training.precision import runs_in_group, tf32_allowed
 from dynseg.training.prediction import label_map
 from dynseg.training.scribbles import reduce_scribbles
 from dynseg.training.sizes import Sizes
@@ -78,6 +80,42 @@ def train_and_apply(
     return Segmentation(labels, trained.history, training_facts(trained))
 
 
+def train_and_apply_together(
+    images: Tensor,
+    seeds: Sequence[int],
+    parameters: TrainingParameters,
+    weighting: Callable[[Tensor], Tensor],
+) -> list[Segmentation]:
+    """Train a network on each of several images of one size, side by side, and return what `train_and_apply` does.
+
+    Parameters
+    ----------
+    images : Tensor, (count, bands, H, W), float32
+        Values in [0, 1], on the device to train on.
+    seeds : sequence of int
+        Seed of the initial weights, for each image.
+    parameters : TrainingParameters
+    weighting : callable
+        From q′ of each network, a tensor (count,), to the weight of its continuity loss.
+
+    Raises
+    ------
+    UserError
+        If a loss is not finite.
+    """
+    _, bands, height, width = images.shape
+    sizes = Sizes.at_scale((height, width), parameters.scale)
+    shape = (parameters.components, parameters.channels)
+    initial = {seed: initial_network(*shape, seed, parameters.initialisation, bands) for seed in set(seeds)}
+    networks = [copy.deepcopy(initial[seed]).to(images.device) for seed in seeds]
+    reduced = torch.stack([reduce_image(image, sizes.trained) for image in images])
+    results = train_together(networks, reduced, parameters, weighting)
+    return [
+        Segmentation(label_map(network, image, parameters).cpu().numpy(), trained.history, training_facts(trained))
+        for network, image, trained in zip(networks, images, results, strict=True)
+    ]
+
+
 def train_network(
     network: SegmentationNetwork,
     images: Sequence[Tensor],
@@ -113,6 +151,10 @@ def train_network(
     """
     device = images[0].device
     targets = None if scribbles is None else torch.from_numpy(scribbles).to(device)
+    if len(images) == 1 and refine is None and runs_in_group(images[0], parameters):
+        return train_together(
+            [network], images[0][None], parameters, weighting, scribbles=targets, on_iteration=on_iteration
+        )[0]
     steps = [make_step(network, image, parameters, targets) for image in images]
     step = steps[0] if len(steps) == 1 else JointStep(steps, parameters.channels)
     with tf32_allowed(parameters.precision == "tf32"):

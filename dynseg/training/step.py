@@ -1,4 +1,4 @@
-"""The readable reference of one training iteration: plain PyTorch with autograd. Also what runs on a GPU."""
+"""The readable reference of one training iteration: plain PyTorch with autograd, on any device."""
 
 from dataclasses import dataclass
 from typing import Protocol
