@@ -15,6 +15,7 @@ from dynseg.io.files import written_aside
 from dynseg.io.images import Reading
 from dynseg.io.large_tiff import LargeTiff, Reduced
 from dynseg.methods.regions import RegionsParameters, cut, make_ensemble, merging_parameters
+from dynseg.own_images.cutting import warn_of_few_leaves
 from dynseg.own_images.labelling import ByRegions, Labelling
 from dynseg.own_images.outputs import indexed_picture, label_colours
 from dynseg.regions.enlarging import enlarged_rows
@@ -203,6 +204,8 @@ def _regions(
         on_iteration=on_iteration,
         on_window=on_window,
     )
+    if parameters.segments is not None:
+        warn_of_few_leaves(hierarchy, parameters.segments)
     found = cut(hierarchy, parameters)
     return found.labels.astype(np.int32), found.facts
 

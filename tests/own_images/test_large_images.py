@@ -130,7 +130,10 @@ import resource, sys
 from dynseg.io import large_tiff
 large_tiff.MAX_PIXELS = 1000
 from dynseg.cli import main_group
-main_group(sys.argv[1:], standalone_mode=False)
+try:
+    main_group(sys.argv[1:])
+except SystemExit as exit:
+    assert not exit.code
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
