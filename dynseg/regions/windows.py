@@ -162,7 +162,7 @@ def estimate_windowed_memory(height: int, width: int, bands: int, itemsize: int)
 # Leaves and the copy that joins them; Higra's graph of a window's pixels; neighbours, histograms and eigenvectors.
 _BYTES_PER_PIXEL = 8
 _BYTES_PER_WINDOW_PIXEL = 500
-_BYTES_PER_LEAF = 16_000
+_BYTES_PER_LEAF = 8_000
 
 
 class _Work:
