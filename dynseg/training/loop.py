@@ -122,9 +122,14 @@ def make_step(
         Labels that some pixels should get, -1 elsewhere, on the network's device.
     """
     if runs_fast(image, parameters):
-        return FastStep(network, image, scribbles=scribbles)
-    autocast = autocast_type(image.device, parameters.precision)
-    return PlainStep(in_layout_of(image.device, network), image, autocast=autocast, scribbles=scribbles)
+        return FastStep(network, image, scribbles=scribbles, continuity=parameters.continuity)
+    return PlainStep(
+        in_layout_of(image.device, network),
+        image,
+        autocast=autocast_type(image.device, parameters.precision),
+        scribbles=scribbles,
+        continuity=parameters.continuity,
+    )
 
 
 def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dynseg.training.losses import continuity_loss, pixel_weights, similarity_loss
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.parameters import Continuity
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class PlainStep:
         Run the network in this type where autocast holds it safe; losses stay in float32.
     scribbles : Tensor, (H, W), int64, optional
         Labels that some pixels should get, -1 elsewhere; see `dynseg.training.losses.pixel_weights`.
+    continuity : {"l1", "smooth_l1"}
+        See `dynseg.training.losses.continuity_loss`.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class PlainStep:
         *,
         autocast: torch.dtype | None = None,
         scribbles: Tensor | None = None,
+        continuity: Continuity = "l1",
     ) -> None:
         self._network = network
         self._image = image[None]
         self._autocast = autocast
         self._parameters: list[Tensor] = list(network.parameters())
         self._scribbles = scribbles
+        self._continuity = continuity
         self._weights = None if scribbles is None else pixel_weights(scribbles).to(image.dtype)
         self._response: Tensor | None = None
         self._labels: Tensor | None = None
@@ -94,7 +99,7 @@ class PlainStep:
             labels,
             count_labels(labels, response.shape[1]),
             similarity_loss(response, with_scribbles(labels, self._scribbles), self._weights),
-            continuity_loss(response),
+            continuity_loss(response, self._continuity),
         )
 
     def gradients(self, weight: Tensor, target: Tensor | None = None) -> dict[Tensor, Tensor]:
@@ -103,7 +108,7 @@ class PlainStep:
             raise RuntimeError("gradients() needs a forward() before it")
         target = with_scribbles(self._labels if target is None else target, self._scribbles)
         similarity = similarity_loss(self._response, target, self._weights)
-        loss = similarity + weight * continuity_loss(self._response)
+        loss = similarity + weight * continuity_loss(self._response, self._continuity)
         gradients = torch.autograd.grad(loss, self._parameters)
         self._response = None
         return dict(zip(self._parameters, gradients, strict=True))

@@ -24,6 +24,7 @@ from dynseg.training.fast.losses import ResponseLosses, ResponseSums
 from dynseg.training.fast.strips import StripBuffers, as_pixels, one_thread_per_operation, total
 from dynseg.training.fast.winograd import PATCH, restore_kernel_gradient, transform_turned_kernels
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.parameters import Continuity
 from dynseg.training.step import Observation
 
 
@@ -39,11 +40,20 @@ class FastStep:
         Values in [0, 1], of the network's type.
     scribbles : Tensor, (H, W), int64, optional
         Labels that some pixels should get, -1 elsewhere; see `dynseg.training.losses.pixel_weights`.
+    continuity : {"l1", "smooth_l1"}
+        See `dynseg.training.losses.continuity_loss`.
     """
 
-    def __init__(self, network: SegmentationNetwork, image: Tensor, *, scribbles: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        image: Tensor,
+        *,
+        scribbles: Tensor | None = None,
+        continuity: Continuity = "l1",
+    ) -> None:
         self._forward = ForwardPass(network, image, keeps_features=True)
-        self._losses = ResponseLosses(self._forward.responses, self._forward.runner, scribbles)
+        self._losses = ResponseLosses(self._forward.responses, self._forward.runner, scribbles, continuity)
         self._sums: ResponseSums | None = None
         channels = self._forward.responses.shape[-1]
         self._kernel_gradients = image.new_empty(self._forward.runner.band_count, PATCH**2, channels, channels)
