@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FINE, COARSE = 64, 128
 _MOMENTUM = 0.9
 # How much slower plain PyTorch is than the fast step, for as much arithmetic.
-_CPU_FACTOR = 2.0
+_CPU_FACTOR = 1.4
 # Maps that autograd keeps and that a forward pass alone needs, in bytes of a pixel.
 _TRAINING_BYTES, _APPLICATION_BYTES = 12_000, 3_000
 

@@ -129,4 +129,5 @@ def _two_convolutions(bands: int, channels: int) -> nn.Sequential:
 
 def _unit_length(centres: Tensor) -> Tensor:
     """Return centres (channels, centres) divided by their lengths."""
-    return centres / (_EPSILON + centres.norm(dim=0, keepdim=True))
+    lengths: Tensor = centres.norm(dim=0, keepdim=True)
+    return centres / (_EPSILON + lengths)
