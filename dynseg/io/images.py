@@ -49,11 +49,22 @@ class Picture(NamedTuple):
         they are.
     note : str
         The planes, channels and range that were taken, for people; empty where there was nothing to choose.
+    values : ndarray, (H, W, channels), integer or floating
+        The channels that were taken in the numbers of the file, where those aren't `pixels` themselves.
+    valid : ndarray, (H, W), bool, optional
+        Which pixels have data; by default all.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.float32]
     ranges: tuple[tuple[float, float], ...] = ()
     note: str = ""
+    values: NDArray[Any] | None = None
+    valid: NDArray[np.bool_] | None = None
+
+    @property
+    def bands(self) -> NDArray[Any]:
+        """The channels that were taken in the numbers of the file, (H, W, channels)."""
+        return self.pixels if self.values is None else self.values
 
 
 @dataclass(frozen=True)
@@ -385,7 +396,7 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
         say_ranges(ranges),
         f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else "",
     ]
-    return Picture(scaled, ranges, ", ".join(filter(None, notes)))
+    return Picture(scaled, ranges, ", ".join(filter(None, notes)), values, None if valid.all() else valid)
 
 
 def _valid(planes: Planes) -> NDArray[np.bool_]:

@@ -200,6 +200,8 @@ def _check(content: bytes, file: "TiffFile", series: "TiffPageSeries", page: "Ti
     for each in series.pages:
         if each is None:
             raise ValueError("a plane is missing")
+        if len(each.dataoffsets) < math.prod(each.chunked):
+            raise ValueError("parts of it are missing")
         for offset, count in zip(each.dataoffsets, each.databytecounts, strict=True):
             if count == 0 or offset + count > len(content):
                 raise ValueError("it ends too early, or a part of it is missing")

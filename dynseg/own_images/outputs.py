@@ -46,6 +46,12 @@ class Labelled:
         Whether labels mean the same in several images: each then has one colour in all of them.
     image_id : str
         What label map files call the image; by default made from its name.
+    source : path, optional
+        The image's file, for formats that keep what else it says: where it lies on the earth, how large a pixel is.
+    bands : ndarray, (H, W, channels), integer or floating, optional
+        The channels that were segmented in the numbers of the file, for formats that tell of them.
+    valid : ndarray, (H, W), bool, optional
+        Which pixels have data; by default all.
     """
 
     image: NDArray[np.uint8] | None
@@ -54,6 +60,9 @@ class Labelled:
     provenance: Mapping[str, Any]
     shared_labels: bool = False
     image_id: str = ""
+    source: Path | None = None
+    bands: NDArray[Any] | None = None
+    valid: NDArray[np.bool_] | None = None
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:

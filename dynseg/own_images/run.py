@@ -133,7 +133,16 @@ class Batch:
         name = (image.relative.parent / image.source.name).as_posix()
         write_outputs(
             image.outputs,
-            Labelled(shown_as_rgb(picture.pixels), result, name, self._about, self._labelling.shares_labels),
+            Labelled(
+                shown_as_rgb(picture.pixels),
+                result,
+                name,
+                self._about,
+                self._labelling.shares_labels,
+                source=image.source,
+                bands=picture.bands,
+                valid=picture.valid,
+            ),
         )
         return _summary(image, result, notes)
 

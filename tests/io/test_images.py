@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -136,6 +137,36 @@ def test_image_bomb_is_refused_with_its_bound() -> None:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0))
     with pytest.raises(UserError, match=r"bomb\.png has more than 178,956,970 pixels"):
         read_image(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")), "bomb.png")
+
+
+def test_tiles_that_a_tiff_declares_and_has_not_are_a_user_error() -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.ones((5, 7, 4), np.uint16), tile=(16, 16), photometric="rgb")
+    width = struct.pack("<HHII", 256, 4, 1, 7)
+    assert file.getvalue().count(width) == 1
+    wider = file.getvalue().replace(width, struct.pack("<HHII", 256, 4, 1, 16_711_680))
+    with pytest.raises(UserError, match="parts of it are missing"):
+        read_picture(wider, "wide.tif")
+
+
+def test_pictures_keep_the_numbers_of_their_file_and_tell_which_have_data() -> None:
+    values = np.arange(2 * 3 * 5, dtype=np.uint16).reshape(2, 3, 5) + 300
+    values[0, 1] = 0
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file, values, photometric="minisblack", planarconfig="contig", extratags=[(42113, "s", 0, "0", True)]
+    )
+    picture = read_picture(file.getvalue())
+    assert picture.bands.dtype == np.uint16
+    assert np.array_equal(picture.bands, values)
+    assert picture.valid is not None
+    assert np.argwhere(~picture.valid).tolist() == [[0, 1]]
+
+
+def test_eight_bit_colours_are_their_own_numbers() -> None:
+    picture = read_picture(encoded(Image.new("RGB", (3, 2), (1, 2, 3)), "PNG"))
+    assert picture.bands is picture.pixels
+    assert picture.valid is None
 
 
 def test_labels_are_palette_indices_and_grey_values() -> None:
