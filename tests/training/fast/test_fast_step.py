@@ -13,11 +13,13 @@ from torch import Tensor
 from dynseg.training.descent import GradientDescent
 from dynseg.training.fast.step import FastStep
 from dynseg.training.loop import make_step as make_step_of
+from dynseg.training.loop import train as run_training
 from dynseg.training.losses import pixel_weights
 from dynseg.training.network import SegmentationNetwork, initial_network
 from dynseg.training.parameters import TrainingParameters
 from dynseg.training.prediction import label_map
 from dynseg.training.step import Observation, PlainStep, Step
+from dynseg.training.weighting import weight_of
 
 Shape = tuple[int, int, int, int]
 # Height, width, M, channels: even, odd, one row, one column, wide, high enough for several bands.
@@ -245,6 +247,20 @@ def test_gradients_of_smooth_l1_in_float64_are_exact(shape: Shape, spread: float
     assert torch.equal(observed.labels, expected.labels)
     assert observed.continuity_loss.item() == pytest.approx(expected.continuity_loss.item(), rel=1e-9, abs=1e-12)
     assert largest_error(fast, plain) < 1e-9
+
+
+@pytest.mark.parametrize("scheme", ["fixed", "fsf", "scf"])
+def test_trainings_with_smooth_l1_in_float64_have_the_same_counts_and_losses(scheme: str) -> None:
+    histories = []
+    for kind in (PlainStep, FastStep):
+        network = initial_network(2, 20, seed=0).double()
+        step = kind(network, random_image((30, 21, 2, 20)), continuity="smooth_l1")
+        parameters = TrainingParameters(components=2, channels=20, iterations=8, stop="fixed", minimum_labels=1)
+        histories.append(run_training(step, weight_of(scheme, 5), parameters).history)
+    plain, fast = histories
+    assert fast["label_count"].tolist() == plain["label_count"].tolist()
+    for name in ("weight", "similarity_loss", "continuity_loss"):
+        assert fast[name].tolist() == pytest.approx(plain[name].tolist(), rel=1e-9)
 
 
 def test_gradients_of_smooth_l1_in_float32_and_with_scribbles_agree() -> None:
