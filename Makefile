@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs schema bench lock clean
+.PHONY: help demo test check docs schema bench gpu-data gpu-report lock clean
 
 help:  ## Say what the targets do
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(INSTALLED)  ## Run the workflow on embedded data and print the table
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml --quiet rules progress
@@ -34,6 +34,12 @@ bench: $(INSTALLED)  ## Measure; benchmarks/README.md explains
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/job_overhead.py
 	$(BIN)/python benchmarks/scale.py
+
+gpu-data: $(INSTALLED)  ## Write the test images into one file for benchmarks/gpu.py; DYNSEG_ARCHIVES names the archives
+	$(BIN)/python benchmarks/gpu_data.py
+
+gpu-report: $(INSTALLED)  ## Write what benchmarks/gpu.py measured into the documents
+	$(BIN)/python benchmarks/gpu_report.py
 
 lock: $(INSTALLED)  ## Write requirements.lock from what .venv holds
 	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed "s/+cpu$$//"; } > requirements.lock.new

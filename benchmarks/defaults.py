@@ -40,19 +40,12 @@ def _regions(**parameters: Any) -> Callable[[Pixels], Segmentation]:
 
 
 CANDIDATES: dict[str, Callable[[Pixels], Segmentation]] = {
-    "regions, 6 networks of 100 channels": _regions(networks=6, channels=100),
-    "regions, 6 networks of 32 channels": _regions(networks=6, channels=32),
-    "regions, 2 networks of 32 channels": _regions(networks=2, channels=32),
+    "regions, two networks of 32 channels (default)": _regions(),
+    "regions, six networks of 100 channels, at .45": _regions(networks=6, channels=100, threshold=0.45),
     "regions, no network": _regions(networks=0),
-    "details, 6 networks of 100 channels": _regions(networks=6, channels=100, setting="details"),
-    "details, 6 networks of 32 channels": _regions(networks=6, channels=32, setting="details"),
-    "details, no network": _regions(networks=0, setting="details"),
     "network, fast preset": lambda image: dynseg.segment(image, device="cpu"),
 }
-# Each candidate is told from the first of its kind.
-REFERENCES = {
-    name: next(other for other in CANDIDATES if other.split(",")[0] == name.split(",")[0]) for name in CANDIDATES
-}
+REFERENCE = next(iter(CANDIDATES))
 
 
 @click.command()
@@ -100,7 +93,7 @@ def _rows(done: dict[tuple[str, str], dict[str, Any]], chosen: list[str]) -> lis
 
 def _row(name: str, tables: dict[str, pd.DataFrame], seconds: list[float]) -> dict[str, Any]:
     pooled = pool(tables[name])
-    differences = paired_differences([tables[name]], [tables[REFERENCES[name]]])
+    differences = paired_differences([tables[name]], [tables[REFERENCE]])
     row: dict[str, Any] = {"candidate": name, **{measure: f"{pooled[measure]:.3f}" for measure in MEASURES}}
     for measure in ("mean", "covering"):
         low, high = differences.loc[measure, ["low", "high"]]

@@ -41,6 +41,8 @@ class Variant:
     merging: MergingParameters = REGIONS
 
 
+# What the thresholds and the weights of merging were chosen for.
+FULL = RegionsParameters(networks=6, channels=100)
 AS_IT_IS = "as it is"
 VARIANTS = {
     AS_IT_IS: Variant(),
@@ -72,7 +74,7 @@ def main(dataset: Path, images: int, output: Path) -> None:
     for image_id, segments in tqdm(iterate_segments(ground_truth, chosen), total=len(chosen)):
         image = read_image(find_image(dataset, image_id))
         start = time.process_time()
-        maps = texton_maps(image, make_ensemble(RegionsParameters()), seed=0)
+        maps = texton_maps(image, make_ensemble(FULL), seed=0)
         seconds["networks"] += time.process_time() - start
         evidence: dict[Any, BoundaryEvidence] = {}
         for name, variant in VARIANTS.items():

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from dynseg.devices import resolve_device
 from dynseg.errors import UserError
+from dynseg.hierarchy import Hierarchy
 from dynseg.io.hdf5 import smallest_unsigned
-from dynseg.io.images import read_image
+from dynseg.io.images import read_picture
 from dynseg.methods.cnn import CnnParameters
 from dynseg.methods.regions import RegionsParameters, cost, cut, find_hierarchy
 from dynseg.model import Model
 from dynseg.parameters import check_parameter, make_parameters
 from dynseg.regions.enlarging import enlarge_regions
+from dynseg.regions.parts import enlarge_hierarchy
 from dynseg.regions.scribbles import cut_by_scribbles
-from dynseg.result import Segmentation
+from dynseg.result import VALID_PIXELS, Segmentation
 from dynseg.training.images import applied_image, image_array, reduce_image
 from dynseg.training.loop import OnIteration
 from dynseg.training.memory import (
@@ -38,13 +40,14 @@ from dynseg.training.parameters import LARGEST_SEED, PRESETS, check_label_limits
 from dynseg.training.prediction import label_map
 from dynseg.training.run import train_and_apply, train_network, training_facts
 from dynseg.training.scribbles import (
-    check_scribbles,
     number_scribbles,
     put_back_missing,
     restore_labels,
+    scribbles_inside,
     share_kept,
 )
 from dynseg.training.sizes import Sizes
+from dynseg.training.validity import check_mask, reduce_valid, valid_image
 from dynseg.training.weighting import SCHEMES, weight_of
 
 # The benchmarks' images are about this large: the schemes' values of μ are chosen on them.
@@ -55,6 +58,7 @@ _SHRINKAGE = 0.7
 _BYTES_OF_REGIONS = 16
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
+Mask = NDArray[np.bool_] | NDArray[np.integer]
 Image = NDArray[np.uint8] | NDArray[np.floating] | str | Path
 Result = TypeVar("Result")
 
@@ -71,6 +75,7 @@ def segment(
     device: str = "auto",
     max_size: int = DEFAULT_MAX_SIZE,
     scribbles: NDArray[np.integer] | None = None,
+    mask: Mask | None = None,
     on_iteration: OnIteration | None = None,
     **training: Any,
 ) -> Segmentation:
@@ -79,7 +84,7 @@ def segment(
     Parameters
     ----------
     image : ndarray, (H, W, bands) or (H, W), uint8 or float, or path
-        RGB, grey, or any number of bands; floats in [0, 1]. A file is read as RGB.
+        RGB, grey, or any number of bands; floats in [0, 1]. A file is read as `dynseg.read_image` does.
     scheme : {"fsf", "scf", "fixed"}
         The weight of spatial continuity beside feature similarity: q′/μ, μ/q′ or μ, where q′ is the number of labels
         left (equations 1 to 3 of the paper).
@@ -96,6 +101,9 @@ def segment(
         has the image's own size all the same.
     scribbles : ndarray, (H, W), integer, optional
         Labels that some pixels should get; 255 where there is none.
+    mask : ndarray, (H, W), bool or integer, optional
+        0 outside of the region of interest. Pixels outside, and those without data by the file's own word, take no part
+        in anything and are 0 in the label map, whose other labels then begin at 1.
     on_iteration : callable, optional
         Called at every iteration with its number, an `Observation` and the weight; see
         `dynseg.training.loop.OnIteration`.
@@ -133,6 +141,7 @@ def segment(
         device=device,
         max_size=max_size,
         scribbles=scribbles,
+        mask=mask,
         on_iteration=on_iteration,
     )
 
@@ -145,15 +154,19 @@ def segment_with(
     device: str = "auto",
     max_size: int = DEFAULT_MAX_SIZE,
     scribbles: NDArray[np.integer] | None = None,
+    mask: Mask | None = None,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
     """Segment an image with parameters that are made already, by `user_parameters`; see `segment` for all else."""
     _check_numbers(seed, max_size)
-    pixels = _pixels(image)
+    pixels, valid = _read(image, mask)
     size = pixels.shape[:2]
-    numbered, labels = None, None
+    if valid is not None and not valid.any():
+        return _without_data(size)
+    marks, numbered, labels = None, None, None
     if scribbles is not None:
-        numbered, labels = number_scribbles(np.asarray(scribbles), size, parameters.channels)
+        marks = scribbles_inside(np.asarray(scribbles), size, valid)
+        numbered, labels = number_scribbles(marks, size, parameters.channels)
         minimum = max(parameters.minimum_labels, len(labels))
         parameters = dataclasses.replace(parameters, minimum_labels=minimum)
     device = _device_for(pixels, device)
@@ -162,23 +175,28 @@ def segment_with(
     def work(longer_side: int) -> Segmentation:
         _check_memory(pixels, longer_side, parameters, device)
         sizes = Sizes.within(size, longer_side, parameters.scale)
+        applied, counts = _applied(pixels, valid, sizes.applied, device)
         result = train_and_apply(
-            applied_image(pixels, sizes.applied).to(device),
+            applied,
             seed,
             parameters,
             weight_of(parameters.scheme, parameters.mu),
             sizes=sizes,
             scribbles=numbered,
+            valid=counts,
             repeats_border=True,
             on_iteration=on_iteration,
         )
         return dataclasses.replace(result, facts={**result.facts, **sizes.facts()})
 
     result = _retry_smaller(work, size, max_size)
-    if scribbles is not None and labels is not None:
-        restored = restore_labels(result.labels, labels, parameters.channels)
-        result = _with_scribbles(dataclasses.replace(result, labels=restored), np.asarray(scribbles))
-    facts = {**result.facts, "seconds": time.perf_counter() - start}
+    if marks is not None and labels is not None:
+        restored = restore_labels(result.labels, labels, parameters.channels, least=int(valid is not None))
+        restored = restored if valid is None else np.where(valid, restored, 0)
+        result = _with_scribbles(dataclasses.replace(result, labels=restored), marks)
+    else:
+        result = dataclasses.replace(result, labels=_from_one(result.labels, valid))
+    facts = {**result.facts, **_valid_facts(valid), "seconds": time.perf_counter() - start}
     return Segmentation(smallest_unsigned(result.labels), result.history, facts)
 
 
@@ -238,6 +256,7 @@ def segment_regions(
     device: str = "auto",
     max_size: int = DEFAULT_MAX_SIZE,
     scribbles: NDArray[np.integer] | None = None,
+    mask: Mask | None = None,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
     """Cut an image into connected regions without labels, with the hierarchy that holds every other cut.
@@ -263,6 +282,9 @@ def segment_regions(
     scribbles : ndarray, (H, W), integer, optional
         Labels that some pixels have; 255 where there is none. They choose the cut: the largest regions that hold no
         two labels.
+    mask : ndarray, (H, W), bool or integer, optional
+        0 outside of the region of interest. Pixels outside, and those without data by the file's own word, take no part
+        in anything and are 0 in the label map, whose other labels then begin at 1.
     on_iteration : callable, optional
         Called at every iteration of every network; see `dynseg.training.loop.OnIteration`.
 
@@ -293,6 +315,7 @@ def segment_regions(
         device=device,
         max_size=max_size,
         scribbles=scribbles,
+        mask=mask,
         on_iteration=on_iteration,
     )
 
@@ -305,17 +328,19 @@ def segment_regions_with(
     device: str = "auto",
     max_size: int = DEFAULT_MAX_SIZE,
     scribbles: NDArray[np.integer] | None = None,
+    mask: Mask | None = None,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
     """Cut an image with parameters that are made already; see `segment_regions` for all else."""
     _check_numbers(seed, max_size)
-    pixels = _pixels(image)
+    pixels, valid = _read(image, mask)
     size = pixels.shape[:2]
+    if valid is not None and not valid.any():
+        return _without_data(size)
     if scribbles is not None:
         if parameters.segments is not None or parameters.threshold is not None:
             raise UserError("scribbles choose the cut: leave the number of segments and the scale out")
-        scribbles = np.asarray(scribbles)
-        check_scribbles(scribbles, size)
+        scribbles = scribbles_inside(np.asarray(scribbles), size, valid)
     device = resolve_device(device)
     start = time.perf_counter()
 
@@ -329,19 +354,30 @@ def segment_regions_with(
         if device == "cpu":
             refuse_too_large(size, longer_side, needed_at)
         applied = Sizes.within(size, longer_side, parameters.scale).applied
-        reduced = image_array(applied_image(pixels, applied), pixels.dtype)
-        hierarchy = find_hierarchy(reduced, seed, device, parameters, on_iteration)
-        hierarchy = dataclasses.replace(hierarchy, leaves=enlarge_regions(hierarchy.leaves, size))
+        reduced, counts = _applied(pixels, valid, applied, "cpu")
+        hierarchy = find_hierarchy(
+            image_array(reduced, pixels.dtype),
+            seed,
+            device,
+            parameters,
+            on_iteration,
+            None if counts is None else counts.numpy(),
+        )
+        if counts is None or valid is None:
+            hierarchy = dataclasses.replace(hierarchy, leaves=enlarge_regions(hierarchy.leaves, size))
+        else:
+            hierarchy = enlarge_hierarchy(hierarchy, size, valid)
         result = cut(hierarchy, parameters)
         facts = {**result.facts, "applied_height": applied[0], "applied_width": applied[1]}
         return dataclasses.replace(result, facts=facts)
 
     result = _retry_smaller(work, size, max_size)
-    facts = {**result.facts, "seconds": time.perf_counter() - start}
-    labels: NDArray[np.integer] = result.labels
+    facts = {**result.facts, **_valid_facts(valid), "seconds": time.perf_counter() - start}
+    # Where a mask leaves nothing out, the cut numbers regions from 0 all the same.
+    labels = _from_one(result.labels, valid) if valid is None or valid.all() else result.labels
     if scribbles is not None and result.hierarchy is not None:
-        labels = cut_by_scribbles(result.hierarchy, scribbles)
-        facts = {**facts, "segments": int(np.unique(labels).size)}
+        labels = cut_by_scribbles(result.hierarchy, scribbles, least=int(valid is not None))
+        facts = {**facts, "segments": int(np.unique(labels if valid is None else labels[valid]).size)}
         del facts["threshold"]
     return dataclasses.replace(result, labels=smallest_unsigned(labels), facts=facts)
 
@@ -355,12 +391,14 @@ def fit(
     seed: int = 0,
     device: str = "auto",
     max_size: int = DEFAULT_MAX_SIZE,
+    mask: Sequence[Mask | None] | None = None,
     on_iteration: OnIteration | None = None,
     **training: Any,
 ) -> Model:
     """Train one network on reference images together, to label others with it by `apply_model`.
 
-    The losses are means over the images, and q′ counts the labels of all of them. Parameters are those of `segment`.
+    The losses are means over the images, and q′ counts the labels of all of them. Parameters are those of `segment`;
+    `mask` has a mask, or None, for each image. An image without any pixel that counts is left out with a warning.
 
     Raises
     ------
@@ -381,28 +419,39 @@ def fit(
     if not len(images):
         raise UserError("there is no reference image to train on: give at least one")
     device = resolve_device(device)
+    if mask is not None and len(mask) != len(images):
+        raise UserError(f"there are {len(mask)} masks for {len(images)} images: give one, or None, for each")
     # One after the other: together, photographs of full size may need more memory than the training.
-    references = [_reference(image, max_size, parameters.scale) for image in images]
-    bands = _common_bands(references)
+    references = _references(images, mask, max_size, parameters.scale)
+    bands = _common_bands([pixels for pixels, _ in references])
 
     def work(longer_side: int) -> Model:
-        sizes = [Sizes.within(pixels.shape[:2], longer_side, parameters.scale) for pixels in references]
+        sizes = [Sizes.within(pixels.shape[:2], longer_side, parameters.scale) for pixels, _ in references]
         if device == "cpu":
             check_memory_of_training([each.trained for each in sizes], bands, parameters, torch.get_num_threads())
         reduced = [
-            reduce_image(applied_image(pixels, each.applied).to(device), each.trained)
-            for pixels, each in zip(references, sizes, strict=True)
+            _reduced(*_applied(pixels, valid, each.applied, device), each.trained)
+            for (pixels, valid), each in zip(references, sizes, strict=True)
         ]
         network = initial_network(parameters.components, parameters.channels, seed, parameters.initialisation, bands)
         network = network.to(device)
         weighting = weight_of(parameters.scheme, parameters.mu)
-        trained = train_network(network, reduced, parameters, weighting, on_iteration=on_iteration)
+        trained = train_network(
+            network,
+            [pixels for pixels, _ in reduced],
+            parameters,
+            weighting,
+            valid=[valid for _, valid in reduced],
+            on_iteration=on_iteration,
+        )
         return Model(network.to("cpu"), parameters, longer_side, training_facts(trained), trained.history)
 
-    return _retry_smaller(work, max((pixels.shape[:2] for pixels in references), key=max), max_size)
+    return _retry_smaller(work, max((pixels.shape[:2] for pixels, _ in references), key=max), max_size)
 
 
-def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: int | None = None) -> Segmentation:
+def apply_model(
+    model: Model, image: Image, *, device: str = "auto", max_size: int | None = None, mask: Mask | None = None
+) -> Segmentation:
     """Label an image with a network that was trained on others: no training, and the same label for the same things.
 
     Parameters
@@ -414,11 +463,14 @@ def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: i
     device : {"auto", "cpu", "cuda", "mps"}
     max_size : int, optional
         See `segment`; by default that of the model.
+    mask : ndarray, (H, W), bool or integer, optional
+        See `segment`.
 
     Returns
     -------
     Segmentation
-        `labels`, (H, W) in the smallest unsigned type: the network's channels. No history.
+        `labels`, (H, W) in the smallest unsigned type: the network's channels, plus 1 where the image has a mask or a
+        value for no data. No history.
 
     Examples
     --------
@@ -431,13 +483,15 @@ def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: i
     """
     max_size = model.max_size if max_size is None else max_size
     _check_numbers(0, max_size)
-    pixels = _pixels(image)
+    pixels, valid = _read(image, mask)
     size, bands = pixels.shape[:2], pixels.shape[2]
     if bands != model.bands:
         raise UserError(
             f"the image has {bands} bands and the model was trained on {model.bands}: give an image like the model's "
             "references"
         )
+    if valid is not None and not valid.any():
+        return _without_data(size)
     device = _device_for(pixels, device)
     network = model.network.to(device)
     start = time.perf_counter()
@@ -445,12 +499,14 @@ def apply_model(model: Model, image: Image, *, device: str = "auto", max_size: i
     def work(longer_side: int) -> Segmentation:
         _check_memory(pixels, longer_side, model.parameters, device)
         sizes = Sizes.within(size, longer_side, model.parameters.scale)
-        applied = applied_image(pixels, sizes.applied).to(device)
-        labels = smallest_unsigned(
-            label_map(network, applied, model.parameters, size, repeats_border=True).cpu().numpy()
+        applied, counts = _applied(pixels, valid, sizes.applied, device)
+        labels = label_map(network, applied, model.parameters, size, repeats_border=True, valid=counts)
+        facts = {"applied_height": sizes.applied[0], "applied_width": sizes.applied[1], **_valid_facts(valid)}
+        return Segmentation(
+            smallest_unsigned(_from_one(labels.cpu().numpy(), valid)),
+            {},
+            {**facts, "seconds": time.perf_counter() - start},
         )
-        facts = {"applied_height": sizes.applied[0], "applied_width": sizes.applied[1]}
-        return Segmentation(labels, {}, {**facts, "seconds": time.perf_counter() - start})
 
     return _retry_smaller(work, size, max_size)
 
@@ -497,11 +553,23 @@ def _check_numbers(seed: int, max_size: int) -> None:
     check_parameter("max_size", max_size, is_size, "a whole number of pixels of at least 1")
 
 
-def _pixels(image: Image) -> Pixels:
-    """Return the image, or that of a file, as an array (H, W, bands) of uint8, or of float32 in [0, 1]."""
+def _read(image: Image, mask: Mask | None = None) -> tuple[Pixels, NDArray[np.bool_] | None]:
+    """Return the image, or that of a file, as an array (H, W, bands) of uint8, or of float32 in [0, 1].
+
+    And which of its pixels count, (H, W): None if neither the file nor a mask says that any may not.
+    """
     if isinstance(image, str | Path):
-        return read_image(image)
-    pixels: NDArray[Any] = np.asarray(image)
+        picture = read_picture(image)
+        pixels, valid = picture.pixels, picture.valid
+    else:
+        pixels, valid = _as_pixels(np.asarray(image)), None
+    if mask is not None:
+        inside = check_mask(mask, pixels.shape[:2])
+        valid = inside if valid is None else inside & valid
+    return _in_range(pixels, valid), valid
+
+
+def _as_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]
     if pixels.ndim != 3 or not pixels.size:
@@ -509,13 +577,19 @@ def _pixels(image: Image) -> Pixels:
             f"an image must have the shape (H, W) or (H, W, bands), not {pixels.shape}: reshape it, or give the path "
             "of a file"
         )
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype not in (np.float32, np.float64):
+    if pixels.dtype not in (np.uint8, np.float32, np.float64):
         raise UserError(
             f"an image must be uint8, or float32 or float64 in [0, 1], not {pixels.dtype}: divide it by its largest "
             "possible value, for example image / 65535 for 16 bits"
         )
+    return pixels
+
+
+def _in_range(pixels: NDArray[Any], valid: NDArray[np.bool_] | None) -> Pixels:
+    if pixels.dtype == np.uint8:
+        return pixels
+    if valid is not None:
+        pixels = np.where(valid[:, :, np.newaxis], pixels, 0)
     # Written so that NaN is refused, too.
     if not (pixels.min() >= 0 and pixels.max() <= 1):
         raise UserError(
@@ -525,11 +599,68 @@ def _pixels(image: Image) -> Pixels:
     return pixels.astype(np.float32, copy=False)
 
 
-def _reference(image: Image, max_size: int, scale: float) -> Pixels:
-    """Return the pixels of an image at the size at which a network is applied to it."""
-    pixels = _pixels(image)
+def _applied(
+    pixels: Pixels, valid: NDArray[np.bool_] | None, size: tuple[int, int], device: str
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the image at the size at which a network is applied to it, and which of its pixels count; None for all."""
+    if valid is None or valid.all():
+        return applied_image(pixels, size).to(device), None
+    image, counts = valid_image(pixels, valid, size)
+    return image.to(device), counts.to(device)
+
+
+def _reduced(
+    image: torch.Tensor, valid: torch.Tensor | None, size: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    return (reduce_image(image, size), None) if valid is None else reduce_valid(image, valid, size)
+
+
+def _from_one(labels: NDArray[np.integer], valid: NDArray[np.bool_] | None) -> NDArray[np.integer]:
+    """Return labels that begin at 1, and 0 where pixels don't count; as they are where all do."""
+    return labels if valid is None else np.where(valid, labels + 1, 0)
+
+
+def _valid_facts(valid: NDArray[np.bool_] | None) -> dict[str, int]:
+    return {} if valid is None else {VALID_PIXELS: int(np.count_nonzero(valid))}
+
+
+def _without_data(size: tuple[int, int]) -> Segmentation:
+    """Return the result of an image of which no pixel counts; a warning says so."""
+    _logger.warning("no pixel of the image has data inside of the mask: its label map is 0 everywhere")
+    hierarchy = Hierarchy(np.full(size, -1, np.int32), np.empty((0, 2), np.int32), np.empty(0, np.float32))
+    return Segmentation(
+        np.zeros(size, np.uint8), facts={VALID_PIXELS: 0, "segments": 0, "seconds": 0.0}, hierarchy=hierarchy
+    )
+
+
+def _reference(
+    image: Image, mask: Mask | None, max_size: int, scale: float
+) -> tuple[Pixels, NDArray[np.bool_] | None] | None:
+    """Return an image at the size at which a network is applied to it, and its pixels that count; None if none does."""
+    pixels, valid = _read(image, mask)
+    if valid is not None and not valid.any():
+        return None
     size = Sizes.within(pixels.shape[:2], max_size, scale).applied
-    return pixels if size == pixels.shape[:2] else image_array(applied_image(pixels, size), pixels.dtype)
+    if size == pixels.shape[:2]:
+        return pixels, valid
+    applied, counts = _applied(pixels, valid, size, "cpu")
+    return image_array(applied, pixels.dtype), None if counts is None else counts.numpy()
+
+
+def _references(
+    images: Sequence[Image], masks: Sequence[Mask | None] | None, max_size: int, scale: float
+) -> list[tuple[Pixels, NDArray[np.bool_] | None]]:
+    """Return the pixels of images at the size at which a network is applied to them, and which of them count."""
+    references = []
+    for place, image in enumerate(images):
+        reference = _reference(image, None if masks is None else masks[place], max_size, scale)
+        if reference is None:
+            _logger.warning("reference image %d has no pixel with data inside of the mask: it is left out", place)
+        else:
+            references.append(reference)
+    if not references:
+        raise UserError("no reference image has a pixel with data inside of its mask: give one that has")
+    return references
 
 
 def _common_bands(references: Sequence[Pixels]) -> int:

@@ -1,4 +1,8 @@
-"""The one exception that users cause."""
+"""The one exception that users cause, and the warnings that they should see."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -13,3 +17,26 @@ class UserError(Exception):
     Traceback (most recent call last):
     dynseg.errors.UserError: missing.png doesn't exist: give the path of an image
     """
+
+
+@contextmanager
+def warnings_said(say: Callable[[str], object]) -> Iterator[None]:
+    """Let `say` tell what dynseg logs as a warning.
+
+    Examples
+    --------
+    >>> with warnings_said(print):
+    ...     logging.getLogger("dynseg").warning("the image has %d regions at most", 3)
+    dynseg: the image has 3 regions at most
+    """
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(f"dynseg: {record.getMessage()}")
+
+    logger, handler = logging.getLogger("dynseg"), Handler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -10,6 +10,8 @@ from dynseg.hierarchy import Hierarchy
 
 # The value of pixels that scribbles say nothing about.
 UNLABELLED = 255
+# The fact that says how many pixels counted; with it, the label 0 means none.
+VALID_PIXELS = "valid_pixels"
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,15 @@ class Context:
         Seed of every random choice of the method.
     device : str
         "cpu", "cuda" or "mps": a resolved device, never "auto".
+    valid : ndarray, (H, W), bool, optional
+        The pixels that have data; None if all have. A method that can leaves the others out of what it computes. What
+        it labels them is replaced with 0, and the other labels then begin at 1.
     """
 
     image_id: str = ""
     seed: int = 0
     device: str = "cpu"
+    valid: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

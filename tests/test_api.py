@@ -17,6 +17,7 @@ from PIL import Image
 import dynseg
 from dynseg import UserError, api
 from dynseg.api import user_parameters
+from dynseg.io.images import Picture
 from dynseg.parameters import make_parameters
 from dynseg.training import memory
 from dynseg.training.memory import PROCESS_BYTES, estimate_memory, memory_needed
@@ -292,14 +293,14 @@ def test_memory_of_a_training_on_several_images_is_that_of_each_and_none_of_the_
 
 
 def test_references_are_held_one_at_a_time_at_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(path: str) -> NDArray[np.uint8]:
+    def read(path: str) -> Picture:
         assert not any(array() is not None for array in read_before)
         pixels = picture(60, 80)
         read_before.append(weakref.ref(pixels))
-        return pixels
+        return Picture(pixels)
 
     read_before: list[weakref.ref[NDArray[np.uint8]]] = []
-    monkeypatch.setattr(api, "read_image", read)
+    monkeypatch.setattr(api, "read_picture", read)
     assert dynseg.fit(["a.png", "b.png", "c.png"], max_size=40, **QUICK).max_size == 40
     assert len(read_before) == 3
 

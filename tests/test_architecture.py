@@ -19,7 +19,7 @@ FLOORS = (
     {"datasets", "methods", "scoring"},
     {"code_version", "model", "provenance"},
     {"api", "figures", "viewer", "workflow"},
-    {"own_images", "report"},
+    {"napari_plugin", "own_images", "report"},
     {"cli"},
     {"__main__"},
 )

@@ -30,7 +30,7 @@ LOCK = pinned((REPOSITORY / "requirements.lock").read_text(encoding="utf-8").spl
 
 
 # Extras for the files of a trade, which no test installs: a sentence names each where it is missing.
-TRADES = {"heif", "tiff"}
+TRADES = {"geo", "heif", "napari", "ome", "tables", "tiff"}
 
 
 def test_the_lock_meets_every_requirement_of_the_package_and_its_extras() -> None:

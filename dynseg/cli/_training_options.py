@@ -1,10 +1,8 @@
 """Options that `dynseg segment` and `dynseg fit` share, and how both report progress."""
 
-import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -100,8 +98,21 @@ _READING_OPTIONS = (
         "hold), or LOW,HIGH; auto is type with 8 bits a channel, percentile with more.",
     ),
     click.option(
-        "--plane", help="Which plane of a stack, or page of an animation, to take: z=3, or several as t=1,z=3; page=2."
+        "--plane",
+        help="Which plane of a stack, or page of an animation, to take: z=3, or several as t=1,z=3; page=2; level=2, "
+        "the resolution level of an OME-Zarr.",
     ),
+    click.option(
+        "--nodata",
+        metavar="VALUE",
+        help="The value of pixels without data, nan too, beside the one that a GeoTIFF names: they take no part in "
+        "anything and are 0 in label maps, whose other labels then begin at 1.",
+    ),
+)
+
+MASK_HELP = (
+    "A label image that is 0 outside of the region of interest, for the one image, or a folder of them, NAME.png for "
+    "NAME.tif. Pixels outside are treated as those without data."
 )
 
 
@@ -112,16 +123,11 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def parse_reading(channels: str | None, value_range: str, plane: str | None) -> "Reading":
+def parse_reading(channels: str | None, value_range: str, plane: str | None, nodata: str | None) -> "Reading":
     """Return what to take of pictures, from the options."""
-    from dynseg.io.images import Reading, parse_channels, parse_plane
-    from dynseg.io.value_range import parse_value_range
+    from dynseg.io.images import Reading
 
-    return Reading(
-        parse_channels(channels) if channels is not None else None,
-        parse_value_range(value_range),
-        parse_plane(plane) if plane is not None else None,
-    )
+    return Reading.from_texts(channels, value_range, plane, nodata)
 
 
 def training_changes(iterations: int | None, max_labels: int | None, min_labels: int | None) -> dict[str, int]:
@@ -188,19 +194,3 @@ class IterationBar:
         with tqdm.external_write_mode():
             # Names of files may be no valid text.
             click.echo(message.encode(errors="replace"), err=err)
-
-
-@contextmanager
-def warnings_said(say: Callable[[str], None]) -> Iterator[None]:
-    """Let `say` print what dynseg logs as a warning."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            say(f"dynseg: {record.getMessage()}")
-
-    logger, handler = logging.getLogger("dynseg"), Handler(logging.WARNING)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dynseg.cli._options import PATH, check_cut, cut_options
-from dynseg.cli._training_options import warnings_said
+from dynseg.errors import warnings_said
 from dynseg.own_images.outputs import FORMATS
 
 
@@ -19,9 +19,16 @@ from dynseg.own_images.outputs import FORMATS
     "formats",
     multiple=True,
     type=click.Choice(list(FORMATS)),
+    metavar="FORMAT",
     help="What to write, repeatable, as `dynseg segment` has it.  [default: png]",
 )
-@click.option("--image", type=PATH, metavar="PHOTO", help="The photograph, for overlay, boundaries and viewer.")
+@click.option(
+    "--image",
+    type=PATH,
+    metavar="PHOTO",
+    help="The photograph, for overlay, boundaries, viewer, labelstudio, labelme, geotiff and gpkg, which need it, and "
+    "for csv, parquet and cvat, which say more with it.",
+)
 def command(
     hierarchies: tuple[Path, ...],
     output: Path,
@@ -43,11 +50,15 @@ def command(
     """
     check_cut(segments, scale)
     formats = formats or ("png",)
-    showing = [name for name in formats if FORMATS[name].shows_image]
+    showing = [name for name in formats if FORMATS[name].needs_image]
     if showing and image is None:
-        raise click.UsageError(f"--format {showing[0]} shows the photograph: give it by --image")
-    if image is not None and not showing:
-        raise click.UsageError("--image is for --format overlay, boundaries and viewer: add one, or leave it out")
+        verb = "shows" if FORMATS[showing[0]].shows_image else "needs"
+        raise click.UsageError(f"--format {showing[0]} {verb} the photograph: give it by --image")
+    if image is not None and not showing and not any(FORMATS[name].takes_image for name in formats):
+        raise click.UsageError(
+            "--image is for --format overlay, boundaries and viewer, and for tables and other tools: add one, or leave "
+            "it out"
+        )
     from dynseg.own_images.cutting import cut_saved, plan_cuts
 
     planned = plan_cuts(hierarchies, output, formats)

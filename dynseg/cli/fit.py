@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dynseg.cli._training_options import (
+    MASK_HELP,
     IterationBar,
     all_threads,
     network_options,
@@ -14,10 +15,9 @@ from dynseg.cli._training_options import (
     reading_options,
     running_options,
     training_changes,
-    warnings_said,
 )
 from dynseg.devices import limited_threads, resolve_device
-from dynseg.errors import UserError
+from dynseg.errors import UserError, warnings_said
 
 PATH = click.Path(path_type=Path)
 
@@ -28,6 +28,7 @@ PATH = click.Path(path_type=Path)
 @network_options
 @running_options
 @reading_options
+@click.option("--mask", type=PATH, help=MASK_HELP)
 def command(
     references: tuple[Path, ...],
     output: Path,
@@ -44,6 +45,8 @@ def command(
     channels: str | None,
     value_range: str,
     plane: str | None,
+    nodata: str | None,
+    mask: Path | None,
 ) -> None:
     """Train one network on reference images together, for `dynseg segment --model`.
 
@@ -57,13 +60,15 @@ def command(
     """
     from dynseg.io.files import check_writable
     from dynseg.own_images.plan import find_images
+    from dynseg.own_images.validity import find_masks, read_masked
 
-    reading = parse_reading(channels, value_range, plane)
-    found, problems = find_images(references)
+    reading = parse_reading(channels, value_range, plane, nodata)
+    found, problems = find_images(references, [mask] if mask else [])
     if problems:
         raise UserError(problems[0])
     if output.resolve() in found:
         raise UserError(f"{output} is one of the references: give the model another name")
+    masks = find_masks(mask, {source: relative.with_suffix("") for source, relative in found.values()}) if mask else {}
     check_writable(output)
     from dynseg.api import DEFAULT_MAX_SIZE, fit, user_parameters
     from dynseg.model import save_model
@@ -71,14 +76,20 @@ def command(
     changes = training_changes(iterations, max_labels, min_labels)
     bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)
     with limited_threads(threads or all_threads()), closing(bar), warnings_said(partial(bar.say, err=True)):
+        images, counting = [], []
+        for source, _ in found.values():
+            picture = read_masked(reading, source, masks.get(source), mask is not None)
+            images.append(picture.pixels)
+            counting.append(picture.valid)
         model = fit(
-            [reading.read(source).pixels for source, _ in found.values()],
+            images,
             scheme,
             mu,
             preset=preset,
             seed=seed,
             device=resolve_device(device),
             max_size=max_size or DEFAULT_MAX_SIZE,
+            mask=counting,
             on_iteration=bar,
             **changes,
         )

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 
 from dynseg.cli._options import PATH, connectivity_option
-from dynseg.cli._training_options import warnings_said
-from dynseg.errors import UserError
+from dynseg.errors import UserError, warnings_said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,9 +42,10 @@ if TYPE_CHECKING:
 @click.option(
     "--void",
     multiple=True,
-    type=click.IntRange(0),
+    type=int,
     metavar="LABEL",
-    help="Label of the ground truth whose pixels aren't scored, 255 for masks like those of PASCAL VOC; repeatable.",
+    help="Label of the ground truth whose pixels aren't scored, 255 for masks like those of PASCAL VOC, or -1; "
+    "repeatable.",
 )
 @connectivity_option
 @click.option("--no-relabel", is_flag=True, help="Leave predictions as they are, also where a label isn't connected.")

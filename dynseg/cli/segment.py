@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from dynseg.cli._options import PATH, check_cut, cut_options
 from dynseg.cli._training_options import (
+    MASK_HELP,
     NETWORK_OPTIONS,
     IterationBar,
     all_threads,
@@ -18,14 +19,45 @@ from dynseg.cli._training_options import (
     reading_options,
     running_options,
     training_changes,
-    warnings_said,
 )
 from dynseg.devices import limited_threads, resolve_device
+from dynseg.errors import warnings_said
 from dynseg.own_images.outputs import FORMATS
 from dynseg.own_images.plan import plan_images
 
 METHODS = ("regions", "network")
 INTERRUPTED = 130
+FORMATS_HELP = """What to write, repeatable.  [default: png]
+
+\b
+Label maps:
+  png          palette picture, values are labels
+  npy          the same for NumPy
+  h5           all regions, for dynseg cut; of one
+               network the history of its training
+  ucm          contour map of the BSDS (ucm2 in a
+               .mat), for dynseg score
+
+\b
+Pictures:
+  overlay      label colours over the photograph
+  boundaries   lines between regions
+  viewer       a page with a slider, few to many
+
+\b
+For other tools:
+  csv, parquet table: shape, values and neighbours
+               of every label
+  json         COCO masks of connected regions
+  labelstudio  Label Studio: a task with brush masks
+  cvat         CVAT: "Segmentation mask 1.1"
+  labelme      LabelMe and X-AnyLabeling: polygons
+  ome-tiff     microscopes' programs: labels with the size of pixels
+  ome-zarr     napari and others: the image, with labels in labels/dynseg
+  geotiff      label raster where the image lies
+  gpkg         the same as polygons, GeoPackage, with
+               statistics of each band
+"""
 
 
 @click.command()
@@ -36,10 +68,8 @@ INTERRUPTED = 130
     "formats",
     multiple=True,
     type=click.Choice(list(FORMATS)),
-    help="What to write, repeatable: png, label map whose pixel values are the labels, with a palette; overlay and "
-    "boundaries, pictures; viewer, a page with a slider from few regions to many; ucm, contour map of the BSDS (.mat "
-    "with ucm2), for dynseg score; npy; h5, with all regions for dynseg cut, or the history of training; json, COCO "
-    "masks of connected regions.  [default: png]",
+    metavar="FORMAT",
+    help=FORMATS_HELP,
 )
 @click.option(
     "--method",
@@ -54,8 +84,15 @@ INTERRUPTED = 130
     help="A label image of 8 bits a pixel, grey (white, 255: no label) or with a palette (index 255: no label), for "
     "the one image, or a folder of them, NAME.png for NAME.jpg.",
 )
+@click.option("--mask", type=PATH, help=MASK_HELP)
 @running_options
 @reading_options
+@click.option(
+    "--match",
+    is_flag=True,
+    help="The images are a series, in the order of their names: what lies in nearly the same place and looks alike has "
+    "the same label in all.",
+)
 @click.option("--resume", is_flag=True, help="Skip images whose outputs are there, from the same settings.")
 @network_options
 @click.option(
@@ -71,6 +108,7 @@ def command(
     segments: int | None,
     scale: float | None,
     scribbles: Path | None,
+    mask: Path | None,
     max_size: int | None,
     seed: int,
     device: str,
@@ -78,6 +116,8 @@ def command(
     channels: str | None,
     value_range: str,
     plane: str | None,
+    match: bool,
+    nodata: str | None,
     resume: bool,
     scheme: str,
     mu: float | None,
@@ -89,7 +129,7 @@ def command(
 ) -> None:
     """Segment images, with no labels and no training set.
 
-    An image becomes regions: several small networks are trained on it alone, boundaries lie where their labels or the
+    An image becomes regions: two small networks are trained on it alone, boundaries lie where their labels or the
     colours change, and regions merge over the weakest boundaries first. --segments and --scale say how far; without
     them the threshold is one that suits most photographs.
 
@@ -100,6 +140,7 @@ def command(
       dynseg segment photo.jpg -o out --scale 0.3         more regions the lower it is
       dynseg segment photo.jpg -o out --format viewer     a page with a slider
       dynseg segment holiday/ -o out --format png --format overlay
+      dynseg segment frames/ -o out --match               the same thing, the same label
       dynseg segment photo.jpg -o out --format h5 && dynseg cut out/photo.h5 -o cuts --segments 5
       dynseg segment photo.jpg -o out --scribbles marks.png
 
@@ -125,14 +166,15 @@ def command(
     Still too few:            fewer --iterations, a larger --max-size, or a larger --min-labels.
 
     Folders are read with all below them. JPEG, PNG, TIFF, BMP, WebP and AVIF will do, with any number of bits and
-    channels; the camera's orientation is applied, and transparency is laid on white. A stack of planes needs --plane.
+    channels, and OME-Zarr (NAME.zarr); the camera's orientation is applied, and transparency is laid on white. A stack
+    of planes needs --plane.
     OUT/dynseg-run.json says what made the outputs.
 
     Exit code: 0 if all images are done, 1 if something couldn't be (the others are done all the same), 2 for unknown
     options and values out of bounds, 130 after Ctrl-C. Files are whole or not there.
     """
     threads = threads or all_threads()
-    reading = parse_reading(channels, value_range, plane)
+    reading = parse_reading(channels, value_range, plane, nodata)
     by_network = _is_by_network(context, method)
     if by_network:
         _refuse_regions(context, formats)
@@ -144,8 +186,10 @@ def command(
             f"--scribbles say where to cut, and so does {'--scale' if segments is None else '--segments'}: leave one "
             "of them out"
         )
+    if scribbles is not None and match:
+        raise click.UsageError("--scribbles say which labels there are, and --match changes them: leave one out")
     with warnings_said(_say):
-        plan = plan_images(sources, output, formats or ("png",), scribbles)
+        plan = plan_images(sources, output, formats or ("png",), scribbles, mask)
     _complain(plan.problems)
     if not plan.images:
         sys.exit(1)
@@ -165,7 +209,7 @@ def command(
     else:
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
-    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading)
+    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask, match)
     if len(batch.waiting) < len(plan.images):
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 
@@ -198,7 +242,7 @@ def _refuse_regions(context: click.Context, formats: tuple[str, ...]) -> None:
 
 def _refuse_beside_model(context: click.Context) -> None:
     allowed = {"sources", "output", "formats", "method", "model", "max_size", "device", "threads", "resume"}
-    allowed |= {"channels", "value_range", "plane"}
+    allowed |= {"channels", "value_range", "plane", "nodata", "mask"}
     given = _given(context, *(each.name or "" for each in context.command.params if each.name not in allowed))
     if given:
         raise click.UsageError(f"{given[0]} does nothing beside --model, which is trained: leave it out")

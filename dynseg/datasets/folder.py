@@ -81,7 +81,7 @@ def read_examples(
         if annotations is not None:
             if _stem(relative) not in annotators:
                 raise UserError(f"{source} has no annotation in {annotations}: add one or drop the image")
-            maps = _label_maps(annotations, annotators[_stem(relative)])
+            maps = _label_maps(annotations, annotators[_stem(relative)], unscored)
             with_usual_void += not void and _has_usual_void(annotators[_stem(relative)], maps)
             segments = numbered_segments(maps, f"{annotations}: {annotators[_stem(relative)][0][0]}", unscored)
         suffix = posixpath.splitext(relative)[1].lower()
@@ -160,8 +160,8 @@ def _annotators(annotations: Path, images: set[str]) -> dict[str, list[tuple[str
     return {stem: [(name, contents[name]) for name in grouped[stem]] for stem in images & grouped.keys()}
 
 
-def _label_maps(annotations: Path, files: list[tuple[str, bytes]]) -> list[NDArray[Any]]:
-    return [labels for name, content in files for labels in read_label_maps(content, f"{annotations}: {name}")]
+def _label_maps(annotations: Path, files: list[tuple[str, bytes]], void: tuple[int, ...]) -> list[NDArray[Any]]:
+    return [labels for name, content in files for labels in read_label_maps(content, f"{annotations}: {name}", void)]
 
 
 Labels = Annotated[list[int], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
@@ -178,6 +178,21 @@ class Keys(Section):
         Literal["segment", "ignore"] | int | Labels | None,
         Field(description="labels that aren't scored: a number or a list of them, segment for none, ignore for 0"),
     ] = None
+    channels: Annotated[
+        Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None,
+        Field(description="channels to take, in this order, numbered from 1"),
+    ] = None
+    range: Annotated[
+        Literal["auto", "type", "percentile", "minmax"]
+        | Annotated[list[float], Field(min_length=2, max_length=2)]
+        | None,
+        Field(description="values that become black and white: a name, or the two"),
+    ] = None
+    plane: Annotated[Text | None, Field(description="which plane of a stack, such as z=3 or t=1,z=3")] = None
+    nodata: Annotated[
+        float | Literal["nan"] | None,
+        Field(description="the value of pixels without data, beside the one that a GeoTIFF names"),
+    ] = None
 
 
 kind = Kind(
@@ -186,5 +201,9 @@ kind = Kind(
     options={
         "annotations": Option("archive or folder of label maps", is_path=True),
         "void": Option("labels that aren't scored, such as 255 or 0,255; segment for none, ignore for 0"),
+        "channels": Option("channels to take, in this order, such as 4,3,2"),
+        "range": Option("values that become black and white: type, percentile, minmax or LOW,HIGH"),
+        "plane": Option("which plane of a stack, such as z=3"),
+        "nodata": Option("the value of pixels without data, nan too"),
     },
 )

@@ -32,6 +32,11 @@ class PreparedDataset:
         return Path(self.folder) / "sizes.csv"
 
     @property
+    def reading(self) -> Path:
+        """What to take of the pictures, where that isn't all; see `dynseg.io.images.Reading`."""
+        return Path(self.folder) / "reading.json"
+
+    @property
     def ground_truth(self) -> Path:
         """The store of the annotations."""
         return Path(self.folder) / "ground_truth.h5"

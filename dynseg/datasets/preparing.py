@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dynseg.datasets import find_kind
+from dynseg.datasets.reading import READING_OPTIONS
 from dynseg.datasets.selection import Select, all_images
 from dynseg.datasets.writing import write_dataset
 from dynseg.errors import UserError
@@ -59,4 +60,6 @@ def prepare(
         "archive_sha256": archive_hash(archive),
         **{option: str(chosen.get(option) or "") for option in ("split", "masks", "void")},
     }
-    return write_dataset(output, reader.read_examples(archive, select, **chosen), attributes)
+    reading = {option: str(chosen[option]) for option in READING_OPTIONS if chosen.get(option) is not None}
+    others = {option: value for option, value in chosen.items() if option not in READING_OPTIONS}
+    return write_dataset(output, reader.read_examples(archive, select, **others), attributes, reading)

@@ -1,12 +1,20 @@
 """Finding one's way in a prepared dataset: its list of images and their files. Quick to import."""
 
 import csv
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dynseg.datasets.layout import PreparedDataset
 from dynseg.errors import UserError
+
+if TYPE_CHECKING:
+    from dynseg.io.images import Picture
+
+READING_OPTIONS = ("channels", "range", "plane", "nodata")
+"""What a dataset's entry may say of reading its images, as `dynseg segment` has it."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,33 @@ def find_image(dataset_dir: str | Path, image_id: str) -> Path:
         return _files(folder, folder.stat().st_mtime_ns)[image_id]
     except (OSError, KeyError) as error:
         raise UserError(f"{folder} has no image {image_id}: run `dynseg prepare` again") from error
+
+
+def read_stored_picture(dataset_dir: str | Path, image_id: str) -> "Picture":
+    """Read an image of a prepared dataset as its entry says: channels, range, plane and the value of no data.
+
+    Raises
+    ------
+    UserError
+        If the dataset has no such image, or it can't be read.
+    """
+    from dynseg.io.images import Reading
+
+    return Reading.from_texts(**reading_texts(dataset_dir)).read(find_image(dataset_dir, image_id))
+
+
+def reading_texts(dataset_dir: str | Path) -> dict[str, str]:
+    """Return what `dynseg prepare` was told of reading the images, by the names of its options; mostly nothing."""
+    path = PreparedDataset(dataset_dir).reading
+    try:
+        texts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read ({error}): run `dynseg prepare` again") from error
+    if not isinstance(texts, dict) or not texts.keys() <= set(READING_OPTIONS):
+        raise UserError(f"{path} doesn't say how to read images: run `dynseg prepare` again")
+    return {name: str(text) for name, text in texts.items()}
 
 
 @lru_cache(maxsize=64)

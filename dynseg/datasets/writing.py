@@ -1,6 +1,7 @@
 """A prepared dataset: `images/`, their lists and `ground_truth.h5`, written whole or not at all."""
 
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -16,11 +17,16 @@ from dynseg.datasets.reading import StoredImage
 from dynseg.errors import UserError
 from dynseg.io.files import force_to_disk
 from dynseg.io.ground_truth import store_annotations
-from dynseg.io.images import read_image
+from dynseg.io.images import Reading
 from dynseg.io.locks import one_at_a_time
 
 
-def write_dataset(output: str | Path, examples: Iterable[Example], attributes: Mapping[str, str]) -> list[str]:
+def write_dataset(
+    output: str | Path,
+    examples: Iterable[Example],
+    attributes: Mapping[str, str],
+    reading: Mapping[str, str] | None = None,
+) -> list[str]:
     """Write a prepared dataset, replacing an earlier one when all is written.
 
     Parameters
@@ -31,6 +37,9 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
         Its images, read one by one.
     attributes : mapping of str to str
         Attributes of its ground_truth.h5.
+    reading : mapping of str to str, optional
+        What to take of the images, by the names in `dynseg.datasets.reading.READING_OPTIONS`. Pixels without data
+        aren't scored.
 
     Returns
     -------
@@ -49,14 +58,18 @@ def write_dataset(output: str | Path, examples: Iterable[Example], attributes: M
         raise UserError(f"{dataset.images} wasn't prepared by dynseg and would be lost: choose another output folder")
     aside = PreparedDataset(output.parent / f".{output.name}.part")
     stored: dict[str, StoredImage] = {}
+    texts = dict(reading or {})
+    how = Reading.from_texts(**texts)
     try:
         with one_at_a_time(Path(aside.folder)):
             try:
                 shutil.rmtree(aside.folder, ignore_errors=True)
                 aside.images.mkdir(parents=True)
-                store_annotations(aside.ground_truth, _annotations(aside.images, examples, stored), attributes)
+                store_annotations(aside.ground_truth, _annotations(aside.images, examples, stored, how), attributes)
                 if not stored:
                     raise UserError(f"{attributes.get('archive', output)} has no image to prepare: give one that has")
+                if texts:
+                    aside.reading.write_text(json.dumps(texts, sort_keys=True) + "\n", encoding="utf-8")
                 _write_lists(aside, stored)
                 _replace(dataset, aside)
             finally:
@@ -81,10 +94,11 @@ def _holds_files(folder: Path) -> bool:
 
 
 def _annotations(
-    images: Path, examples: Iterable[Example], stored: dict[str, StoredImage]
+    images: Path, examples: Iterable[Example], stored: dict[str, StoredImage], reading: Reading
 ) -> Iterator[tuple[str, NDArray[np.unsignedinteger]]]:
     for example in examples:
-        height, width = read_image(example.content, example.source).shape[:2]
+        picture = reading.read(example.content, example.source)
+        height, width = picture.pixels.shape[:2]
         if example.segments is not None and example.segments.shape[1:] != (height, width):
             annotated_height, annotated_width = example.segments.shape[1:]
             raise UserError(
@@ -92,9 +106,12 @@ def _annotations(
                 " give an annotation of the image's size"
             )
         _store(images / f"{example.image_id}{example.suffix}", example)
-        stored[example.image_id] = StoredImage(height, width, hashlib.sha256(example.content).hexdigest()[:16])
+        # Read another way, it is another image.
+        how = json.dumps(reading.settings, sort_keys=True).encode() if reading.settings else b""
+        stored[example.image_id] = StoredImage(height, width, hashlib.sha256(example.content + how).hexdigest()[:16])
         if example.segments is not None:
-            yield example.image_id, example.segments
+            valid = picture.valid
+            yield example.image_id, example.segments if valid is None else np.where(valid, example.segments, 0)
 
 
 def _store(path: Path, example: Example) -> None:
@@ -120,4 +137,8 @@ def _replace(dataset: PreparedDataset, aside: PreparedDataset) -> None:
         os.replace(dataset.images, Path(aside.folder) / "replaced")
     os.replace(aside.images, dataset.images)
     os.replace(aside.sizes, dataset.sizes)
+    if aside.reading.exists():
+        os.replace(aside.reading, dataset.reading)
+    else:
+        dataset.reading.unlink(missing_ok=True)
     os.replace(aside.image_list, dataset.image_list)

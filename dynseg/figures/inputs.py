@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.datasets.layout import PreparedDataset
-from dynseg.datasets.reading import find_image, read_image_list
+from dynseg.datasets.reading import read_image_list, read_stored_picture
 from dynseg.errors import UserError
 from dynseg.figures.panels import PanelImage
 from dynseg.io.ground_truth import read_annotated_ids, read_segments
-from dynseg.io.images import read_image, shown_as_rgb
+from dynseg.io.images import shown_as_rgb
 from dynseg.io.label_maps import files_by_image, join_files_by_image, read_image_ids, read_labels
 
 
@@ -149,7 +149,7 @@ def load_panel_image(
     UserError
         If the image is missing, or a label map was made from a picture of another size.
     """
-    photograph = shown_as_rgb(read_image(find_image(dataset, image_id)))
+    photograph = shown_as_rgb(read_stored_picture(dataset, image_id).pixels)
     maps: list[NDArray[np.integer] | None] = []
     for by_dataset in label_maps.values():
         file = by_dataset.get(dataset.name, {}).get(image_id)

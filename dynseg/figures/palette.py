@@ -5,7 +5,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from dynseg.metrics.relabelling import relabel
 
@@ -261,6 +260,10 @@ def _inherited_colours(
 ) -> NDArray[np.int64]:
     """Return the colours that clusters take over from the same area in earlier maps; -1 for the others."""
     colours = np.full(clusters, -1)
+    if not earlier:
+        return colours
+    from scipy.optimize import linear_sum_assignment
+
     total = np.zeros((clusters, PALETTE_SIZE))
     largest = np.zeros((clusters, PALETTE_SIZE))
     for painted in earlier:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.hierarchy import Hierarchy
+from dynseg.hierarchy import Hierarchy, single_linkage
 from dynseg.io.contour_maps import cut_contour_map
 
 
@@ -29,7 +29,7 @@ def hierarchy_of_contour_map(contour_map: NDArray[np.float64]) -> Hierarchy | No
         return None
     leaves = cut_contour_map(contour_map, 0.0).astype(np.int32) - 1
     pairs, strengths = _arcs(leaves, contour_map)
-    children, altitudes = _merged(int(leaves.max()) + 1, pairs, strengths)
+    children, altitudes = single_linkage(int(leaves.max()) + 1, pairs, strengths)
     return Hierarchy(leaves, children, altitudes)
 
 
@@ -64,26 +64,3 @@ def _arcs(leaves: NDArray[np.int32], contour_map: NDArray[np.float64]) -> tuple[
     _, earliest = np.unique(pairs[order], axis=0, return_index=True)
     chosen = order[np.sort(earliest)]
     return pairs[chosen], strengths[differ][chosen]
-
-
-def _merged(
-    leaf_count: int, pairs: NDArray[np.int64], strengths: NDArray[np.float64]
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Merge along the arcs, weakest first: the children and the altitude of each merge (Kruskal 1956)."""
-    parents = list(range(2 * leaf_count - 1))
-
-    def root(node: int) -> int:
-        while parents[node] != node:
-            parents[node] = parents[parents[node]]
-            node = parents[node]
-        return node
-
-    children: list[tuple[int, int]] = []
-    altitudes: list[float] = []
-    for (first, second), strength in zip(pairs.tolist(), strengths.tolist(), strict=True):
-        joined = root(first), root(second)
-        if joined[0] != joined[1]:
-            parents[joined[0]] = parents[joined[1]] = leaf_count + len(children)
-            children.append(joined)
-            altitudes.append(strength)
-    return np.array(children, np.int32).reshape(-1, 2), np.array(altitudes, np.float64)

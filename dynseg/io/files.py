@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,66 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         raise cannot_write(path, error) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_aside(path: str | Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an exception.
+
+    What was there is removed, and so is what a killed process left of it.
+
+    Raises
+    ------
+    UserError
+        If the folder can't be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        start, end = f".{path.stem[:40]}.{_host()}.", f".part{path.suffix}"
+        _remove_abandoned(path.parent, start, end)
+        aside = Path(tempfile.mkdtemp(prefix=f"{start}{os.getpid()}.", suffix=end, dir=path.parent))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        yield aside
+        umask = os.umask(0)
+        os.umask(umask)
+        aside.chmod(0o777 & ~umask)
+        for file in aside.rglob("*"):
+            if file.is_file():
+                force_to_disk(file)
+        # A folder that has something in it isn't replaced by another.
+        if path.is_dir():
+            os.replace(path, old := aside.with_name(f"{aside.name}.old{end}"))
+            os.replace(aside, path)
+            remove(old)
+        else:
+            os.replace(aside, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        remove(aside)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     inner = Path(folder, "a", "b")
+    ...     inner.mkdir(parents=True)
+    ...     remove(inner.parent)
+    ...     remove(inner.parent)
+    ...     inner.parent.exists()
+    False
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def force_to_disk(path: Path) -> None:
@@ -98,13 +159,13 @@ def _host() -> str:
 
 
 def _remove_abandoned(folder: Path, start: str, end: str) -> None:
-    """Remove the temporary files of processes of this machine that are no more."""
+    """Remove the temporary files and folders of processes of this machine that are no more."""
     for name in os.listdir(folder):
         if name.startswith(start) and name.endswith(end):
             process = name.removeprefix(start).partition(".")[0]
             # Not by signal 0, which on Windows ends processes.
             if process.isdecimal() and not psutil.pid_exists(int(process)):
-                (folder / name).unlink(missing_ok=True)
+                remove(folder / name)
 
 
 def cannot_write(path: str | Path, error: OSError) -> UserError:

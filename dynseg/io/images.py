@@ -1,5 +1,6 @@
 """Read pictures of any common kind, with every bit that they have, and pictures of labels as numbers."""
 
+import dataclasses
 import io
 import re
 import warnings
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dynseg.errors import UserError
+from dynseg.io.ome_zarr import is_ome_zarr, read_ome_zarr
 from dynseg.io.planes import Planes, Refusal, TooManyPixels
 from dynseg.io.png16 import has_16_bit_colours, read_png16, read_size
 from dynseg.io.pnm import has_16_bits, read_pnm
 from dynseg.io.smoothing import is_smoothed
-from dynseg.io.tiff import is_tiff, read_tiff
-from dynseg.io.value_range import ValueRange, say_ranges, scale_values
+from dynseg.io.tiff import is_tiff, read_no_data, read_tiff
+from dynseg.io.value_range import ValueRange, parse_value_range, say_ranges, scale_values
 from dynseg.result import UNLABELLED
 
 IMAGE_SUFFIXES = frozenset(
@@ -52,7 +54,9 @@ class Picture(NamedTuple):
     values : ndarray, (H, W, channels), integer or floating
         The channels that were taken in the numbers of the file, where those aren't `pixels` themselves.
     valid : ndarray, (H, W), bool, optional
-        Which pixels have data; by default all.
+        Which pixels have data; None where neither the file nor the caller says that any value means none.
+    channel_names : tuple of str
+        What the file calls the channels that were taken, all of them or none.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.float32]
@@ -60,6 +64,7 @@ class Picture(NamedTuple):
     note: str = ""
     values: NDArray[Any] | None = None
     valid: NDArray[np.bool_] | None = None
+    channel_names: tuple[str, ...] = ()
 
     @property
     def bands(self) -> NDArray[Any]:
@@ -76,20 +81,55 @@ class Reading:
     channels : tuple of int, optional
     value_range : "auto", "type", "percentile", "minmax" or (float, float)
     plane : mapping of str to int, optional
+    no_data : float, optional
     """
 
     channels: tuple[int, ...] | None = None
     value_range: ValueRange = "auto"
     plane: Mapping[str, int] | None = None
+    no_data: float | None = None
 
-    def read(self, source: Path) -> Picture:
-        """Read a picture this way."""
-        return read_picture(source, channels=self.channels, value_range=self.value_range, plane=self.plane)
+    @classmethod
+    def from_texts(
+        cls, channels: str | None = None, range: str | None = None, plane: str | None = None, nodata: str | None = None
+    ) -> "Reading":
+        """Return what a user says of it, by the names of the command's options.
+
+        Raises
+        ------
+        UserError
+            If one of the texts isn't known.
+
+        Examples
+        --------
+        >>> Reading.from_texts(channels="4,3,2", nodata="0")
+        Reading(channels=(4, 3, 2), value_range='auto', plane=None, no_data=0.0)
+        """
+        return cls(
+            parse_channels(channels) if channels is not None else None,
+            parse_value_range(range) if range is not None else "auto",
+            parse_plane(plane) if plane is not None else None,
+            parse_no_data(nodata) if nodata is not None else None,
+        )
+
+    def read(self, source: Path | bytes, name: str | None = None, inside: NDArray[np.bool_] | None = None) -> Picture:
+        """Read a picture this way, inside of a mask, (H, W)."""
+        return read_picture(
+            source,
+            name,
+            channels=self.channels,
+            value_range=self.value_range,
+            plane=self.plane,
+            no_data=self.no_data,
+            inside=inside,
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
         """What differs from the defaults, by the names of the command's options."""
-        named = {"channels": self.channels, "range": self.value_range, "plane": self.plane}
+        # NaN, which no_data may be, is no JSON.
+        no_data = None if self.no_data is None else str(self.no_data)
+        named = {"channels": self.channels, "range": self.value_range, "plane": self.plane, "nodata": no_data}
         return {name: value for name, value in named.items() if value not in (None, "auto")}
 
 
@@ -170,6 +210,8 @@ def read_picture(
     channels: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
     plane: Mapping[str, int] | None = None,
+    no_data: float | None = None,
+    inside: NDArray[np.bool_] | None = None,
 ) -> Picture:
     """Read a picture with all its channels and bits.
 
@@ -190,22 +232,32 @@ def read_picture(
     plane : mapping of str to int, optional
         Which plane of several to take, numbered from 1, by axis: "t" (time), "z" (depth), or "page", also for the
         frames of an animation.
+    no_data : float, optional
+        The value of pixels that have no data, NaN too, beside the one that GDAL's tag in a TIFF names. A pixel has none
+        where any of the channels taken has it; in a picture of 8 bits, whose dark colours have zeros, where all have.
+    inside : ndarray, (H, W), bool, optional
+        The pixels inside of a mask: the others are as those without data.
 
     Raises
     ------
     UserError
         If it can't be read, is truncated, has more than `MAX_PIXELS` pixels, several planes of which none is chosen, or
-        values that are no numbers.
+        values that are no numbers, or if the mask has another size.
     """
+    if is_ome_zarr(source):
+        with _sentences(source, name):
+            image = read_ome_zarr(Path(str(source)), MAX_PIXELS, plane)
+            return _scaled(_chosen(image, channels, no_data, inside), value_range, channels)
     with _read(source, name) as content:
         planes = _planes(content, channels, plane)
+        is_plain = planes is None
         if planes is None:
             pixels, note = _by_pillow(content, plane)
-            if pixels.dtype == np.uint8 and value_range in ("auto", "type") and channels is None:
-                return Picture(pixels, (), note)
-            planes = Planes(values=pixels, is_colour=True, note=note)
-        if channels is not None:
-            planes = _with_channels(planes, channels)
+            tagged = read_no_data(content) if is_tiff(content) else ()
+            planes = Planes(values=pixels, is_colour=True, note=note, no_data=tagged)
+        planes = _chosen(planes, channels, no_data, inside)
+        if channels is None and is_plain and planes.values.dtype == np.uint8 and value_range in ("auto", "type"):
+            return _as_it_is(planes)
         return _scaled(planes, value_range, channels)
 
 
@@ -274,6 +326,40 @@ def has_palette(content: bytes) -> bool:
     """Tell whether the pixels of a picture that can be read are indices into a palette."""
     with _opened(content) as image:
         return image.mode == "P"
+
+
+def read_mask(path: Path | str) -> NDArray[np.bool_]:
+    """Read a label image as a mask: which pixels aren't 0, which is black in grey pictures.
+
+    Returns
+    -------
+    ndarray, (H, W), bool
+
+    Raises
+    ------
+    UserError
+        As `read_label_image` does.
+    """
+    return np.asarray(read_label_image(path) != 0)
+
+
+def parse_no_data(text: str) -> float:
+    """Read the value of pixels without data: a number, or nan.
+
+    Raises
+    ------
+    UserError
+        If it is something else.
+
+    Examples
+    --------
+    >>> parse_no_data("-9999"), parse_no_data("nan")
+    (-9999.0, nan)
+    """
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UserError(f"the value {text!r} of no data isn't known: give a number, or nan") from error
 
 
 def read_scribbles(path: Path | str) -> NDArray[np.integer]:
@@ -359,20 +445,41 @@ def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray
         return np.array(image.convert("RGB")), note
 
 
+def _chosen(
+    planes: Planes, channels: Sequence[int] | None, no_data: float | None, inside: NDArray[np.bool_] | None
+) -> Planes:
+    if no_data is not None:
+        planes = dataclasses.replace(planes, no_data=(*planes.no_data, no_data))
+    if inside is not None:
+        planes = _inside(planes, inside)
+    return planes if channels is None else _with_channels(planes, channels)
+
+
+def _inside(planes: Planes, inside: NDArray[np.bool_]) -> Planes:
+    (height, width), mask = planes.values.shape[:2], inside.shape
+    if mask != (height, width):
+        raise Refusal(
+            f"is {width} × {height} pixels and its mask {mask[1]} × {mask[0]}: give a mask of the image's size"
+        )
+    return dataclasses.replace(planes, inside=inside)
+
+
 def _with_channels(planes: Planes, channels: Sequence[int]) -> Planes:
     count = planes.values.shape[2]
     beyond = [channel for channel in channels if not 1 <= channel <= count]
     if beyond or not channels:
         raise Refusal(f"has {count} channel{'s' * (count != 1)}: choose from 1 to {count} with --channels")
     values = planes.values[:, :, [channel - 1 for channel in channels]]
-    return Planes(
-        values=values,
-        is_colour=planes.is_colour,
-        is_inverted=planes.is_inverted,
-        no_data=planes.no_data,
-        largest=planes.largest,
-        note=", ".join(filter(None, (planes.note, f"channels {', '.join(map(str, channels))} of {count}"))),
+    names = tuple(planes.channel_names[channel - 1] for channel in channels) if planes.channel_names else ()
+    said = f"channels {', '.join(map(str, channels))} of {count}{_in_brackets(names)}"
+    note = ", ".join(filter(None, (planes.note, said)))
+    return dataclasses.replace(
+        planes, values=values, alpha=None, is_premultiplied=False, note=note, channel_names=names
     )
+
+
+def _in_brackets(names: Sequence[str]) -> str:
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | None) -> Picture:
@@ -390,26 +497,63 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
     if scaled.shape[2] == 1:
         scaled = np.repeat(scaled, 3, axis=2)
     count = values.shape[2]
+    is_told = channels is None and (count not in (1, 3) or planes.channel_names)
     notes = [
         planes.note,
-        f"{count} channels" if channels is None and count not in (1, 3) else "",
+        f"{count} channel{'s' * (count != 1)}{_in_brackets(planes.channel_names)}" if is_told else "",
         say_ranges(ranges),
-        f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else "",
+        _say_missing(valid),
     ]
-    return Picture(scaled, ranges, ", ".join(filter(None, notes)), values, None if valid.all() else valid)
+    note = ", ".join(filter(None, notes))
+    return Picture(scaled, ranges, note, values, _unless_undeclared(planes, valid), planes.channel_names)
+
+
+def _as_it_is(planes: Planes) -> Picture:
+    """Return a picture of 8 bits a channel with the values that the file has."""
+    valid = _valid(planes)
+    note = ", ".join(filter(None, (planes.note, _say_missing(valid))))
+    return Picture(planes.values, (), note, None, _unless_undeclared(planes, valid))
+
+
+def _unless_undeclared(planes: Planes, valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    return valid if planes.no_data or planes.inside is not None else None
+
+
+def _say_missing(valid: NDArray[np.bool_]) -> str:
+    return f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else ""
 
 
 def _valid(planes: Planes) -> NDArray[np.bool_]:
-    """Return the pixels that have data in all channels, (H, W); raise a ValueError where values are no numbers."""
+    """Return the pixels that have data, (H, W); raise a ValueError where values are no numbers."""
     values = planes.values
-    valid = np.ones(values.shape[:2], dtype=np.bool_)
-    if planes.no_data is not None:
-        without = np.isnan(values) if np.isnan(planes.no_data) else values == values.dtype.type(planes.no_data)
-        valid &= ~without.any(axis=2)
+    valid = np.ones(values.shape[:2], dtype=np.bool_) if planes.inside is None else planes.inside.copy()
+    for no_data in planes.no_data:
+        without = _equals(values, no_data)
+        is_picture = planes.is_colour and values.dtype == np.uint8
+        valid &= ~(without.all(axis=2) if is_picture else without.any(axis=2))
     if values.dtype.kind == "f" and not np.isfinite(values[valid]).all():
         count = np.count_nonzero(~np.isfinite(values).all(axis=2) & valid)
-        raise Refusal(f"has {count:,} pixels that are infinite or no numbers (NaN): give them values")
+        raise Refusal(
+            f"has {count:,} pixels that are infinite or no numbers (NaN): give them values, or say --nodata nan"
+        )
     return valid
+
+
+def _equals(values: NDArray[Any], number: float) -> NDArray[np.bool_]:
+    """Tell which values are a number, that of no data, as their type has it; infinite ones are NaN, too."""
+    if np.isnan(number):
+        missing: NDArray[np.bool_] = ~np.isfinite(values)
+        return missing
+    if values.dtype.kind == "f":
+        # Beyond the type's range it becomes infinite, which a file may mean.
+        with np.errstate(over="ignore"):
+            same: NDArray[np.bool_] = np.equal(values, values.dtype.type(number))
+            return same
+    # A number that whole ones of this type can't be is none of them.
+    bounds = np.iinfo(np.uint8 if values.dtype.kind == "b" else values.dtype)
+    if not (float(number).is_integer() and bounds.min <= number <= bounds.max):
+        return np.zeros(values.shape, dtype=np.bool_)
+    return np.asarray(values == int(number))
 
 
 def _labels_of_planes(planes: Planes) -> NDArray[np.integer]:
@@ -475,9 +619,16 @@ def _labels_by_pillow(content: bytes) -> NDArray[np.integer]:
 @contextmanager
 def _read(source: Path | str | bytes, name: str | None) -> Iterator[bytes]:
     """Yield a file's content; what goes wrong with it in the block becomes a sentence."""
+    with _sentences(source, name):
+        yield source if isinstance(source, bytes) else Path(source).read_bytes()
+
+
+@contextmanager
+def _sentences(source: Path | str | bytes, name: str | None) -> Iterator[None]:
+    """Make a sentence of what goes wrong with a picture in the block."""
     name = name if name is not None else ("an image" if isinstance(source, bytes) else str(source))
     try:
-        yield source if isinstance(source, bytes) else Path(source).read_bytes()
+        yield
     except UserError:
         raise
     except Refusal as error:

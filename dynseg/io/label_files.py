@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ _NUMPY = b"\x93NUMPY"
 _LARGEST_WHOLE = 1 << 53
 
 
-def read_label_maps(content: bytes, name: str) -> list[NDArray[np.integer]]:
+def read_label_maps(content: bytes, name: str, void: Collection[int] = ()) -> list[NDArray[np.integer]]:
     """Read the label maps of a file: one, or one an annotator in a MATLAB file.
 
     Parameters
@@ -27,11 +28,13 @@ def read_label_maps(content: bytes, name: str) -> list[NDArray[np.integer]]:
         The file.
     name : str
         What errors call it; its extension counts only where the content doesn't tell what it is.
+    void : collection of int
+        Labels that mean none, which may be negative.
 
     Returns
     -------
     list of ndarray, (H, W), integer
-        The labels as they are, non-negative.
+        The labels as they are, non-negative but for those of `void`.
 
     Raises
     ------
@@ -45,11 +48,13 @@ def read_label_maps(content: bytes, name: str) -> list[NDArray[np.integer]]:
         maps = list(read_mat_annotations(content, name))
     else:
         maps = [read_label_image(content, name)]
-    return [as_label_map(labels, name) for labels in maps]
+    return [as_label_map(labels, name, void) for labels in maps]
 
 
-def as_label_map(labels: NDArray[Any], name: str) -> NDArray[np.integer]:
+def as_label_map(labels: NDArray[Any], name: str, void: Collection[int] = ()) -> NDArray[np.integer]:
     """Return an array as a label map, (H, W): without axes of length 1, and whole numbers as integers.
+
+    Labels in `void` may be negative.
 
     Raises
     ------
@@ -61,8 +66,9 @@ def as_label_map(labels: NDArray[Any], name: str) -> NDArray[np.integer]:
     # Numbers are double in MATLAB unless one asks for something else.
     if labels.dtype.kind == "f" and labels.size and _is_whole(labels):
         labels = labels.astype(np.int64)
+    negative = [label for label in void if label < 0]
     try:
-        check_labels(labels, "it")
+        check_labels(np.where(np.isin(labels, negative), 0, labels) if negative else labels, "it")
     except ValueError as error:
         raise UserError(f"{name} can't be used as a label map: {error}") from error
     if labels.ndim != 2:

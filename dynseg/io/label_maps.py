@@ -159,7 +159,9 @@ def _create(group: h5py.Group, name: str, values: NDArray[Any]) -> None:
 
 
 def _write_hierarchy(group: h5py.Group, hierarchy: Hierarchy) -> None:
-    _create(group, "leaves", smallest_unsigned(hierarchy.leaves))
+    leaves = hierarchy.leaves
+    # Pixels without data have a number beyond those of leaves.
+    _create(group, "leaves", smallest_unsigned(np.where(leaves < 0, hierarchy.leaf_count, leaves)))
     _create(group, "children", smallest_unsigned(hierarchy.children))
     _create(group, "altitudes", hierarchy.altitudes)
 
@@ -210,6 +212,7 @@ def _hierarchy(group: h5py.Group) -> Hierarchy | None:
     children = _array(stored, "children", "u", 2).astype(np.int32)
     altitudes = _array(stored, "altitudes", "f", 1)
     _check_tree(stored.name, leaves, children, altitudes)
+    leaves[leaves > altitudes.size] = -1
     return Hierarchy(leaves, children, altitudes)
 
 
@@ -223,11 +226,11 @@ def _check_tree(
         children.shape == (merges, 2)
         and leaves.size > 0
         and leaves.min() >= 0
-        and leaves.max() == merges
+        and leaves.max() in (merges, merges + 1)
         and np.array_equal(nodes, np.arange(2 * merges))
         and bool((children.max(axis=1, initial=0) < merges + 1 + np.arange(merges)).all())
-        and bool((np.diff(altitudes) >= 0).all())
-        and bool(np.isfinite(altitudes).all())
+        and bool((altitudes[1:] >= altitudes[:-1]).all())
+        and not bool((np.isnan(altitudes) | np.isneginf(altitudes)).any())
     )
     if not whole:
         raise ValueError(f"{name} isn't a tree of merges")

@@ -1,10 +1,15 @@
 """A picture as its file has it, before its values are scaled."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+MAX_BYTES = 1 << 32
+
+_AXIS_NAMES = {"t": "time", "z": "depth", "page": "page"}
 
 
 class Refusal(ValueError):
@@ -30,12 +35,16 @@ class Planes:
         Whether the values were multiplied by the opacity.
     is_inverted : bool
         Whether the smallest value is white.
-    no_data : float, optional
-        The value of pixels that have none.
+    no_data : tuple of float
+        Values of pixels that have none.
+    inside : ndarray, (H, W), bool, optional
+        The pixels inside of a mask; by default all.
     largest : int, optional
         The largest value that the file may have, where that isn't its type's.
     note : str
         What was chosen of the file; empty if that is all of it.
+    channel_names : tuple of str
+        What the file calls its channels, all of them or none.
     """
 
     values: NDArray[Any]
@@ -43,9 +52,11 @@ class Planes:
     alpha: NDArray[np.float32] | None = None
     is_premultiplied: bool = False
     is_inverted: bool = False
-    no_data: float | None = None
+    no_data: tuple[float, ...] = ()
+    inside: NDArray[np.bool_] | None = None
     largest: int | None = None
     note: str = ""
+    channel_names: tuple[str, ...] = ()
 
     @property
     def of_type(self) -> tuple[float, float]:
@@ -54,3 +65,68 @@ class Planes:
             return 0.0, 1.0
         bounds = np.iinfo(self.values.dtype)
         return float(bounds.min), float(self.largest or bounds.max)
+
+
+def choose_planes(
+    names: Mapping[int, str], shape: Sequence[int], plane: Mapping[str, int] | None, advice: str = ""
+) -> tuple[dict[int, int], str]:
+    """Find the plane that is wanted of several.
+
+    Parameters
+    ----------
+    names : mapping of int to str
+        The names of the axes of which one place has to be chosen, by their number in the array.
+    shape : sequence of int
+        The array's.
+    plane : mapping of str to int, optional
+        Which place to take, numbered from 1, by an axis's name.
+    advice : str
+        What to do if none is chosen; by default how to choose one.
+
+    Returns
+    -------
+    index : dict of int to int
+        The place along each of the axes, numbered from 0.
+    said : str
+        What that is, in words.
+
+    Raises
+    ------
+    Refusal
+        If no place is chosen along an axis, or one that isn't there.
+
+    Examples
+    --------
+    >>> choose_planes({0: "z"}, (5, 30, 40), {"z": 3})
+    ({0: 2}, 'depth 3 of 5')
+    """
+    wanted = dict(plane or {})
+    index, said = {}, []
+    for place, name in names.items():
+        length = shape[place]
+        if name not in wanted:
+            counts = ", ".join(f"{shape[place]} along {_in_words(name)}" for place, name in names.items())
+            raise Refusal(f"has several planes ({counts}): {advice or how_to_choose(names.values())}")
+        number = wanted.pop(name)
+        if not 1 <= number <= length:
+            raise Refusal(f"has no plane {number} along {_in_words(name)}: choose one from 1 to {length}")
+        index[place] = number - 1
+        said.append(f"{_in_words(name)} {number} of {length}")
+    if wanted:
+        raise Refusal(f"has no planes along {_in_words(next(iter(wanted)))}: leave that out of --plane")
+    return index, ", ".join(said)
+
+
+def how_to_choose(names: Collection[str]) -> str:
+    """Say how to choose one plane along some axes.
+
+    Examples
+    --------
+    >>> how_to_choose(["t", "z"])
+    'choose one with --plane t=1,z=1'
+    """
+    return "choose one with --plane " + ",".join(f"{name}=1" for name in names)
+
+
+def _in_words(axis: str) -> str:
+    return _AXIS_NAMES.get(axis, axis)

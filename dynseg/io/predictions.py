@@ -242,7 +242,8 @@ def _read_scales_of_group(prediction: Prediction, size: tuple[int, int]) -> Hier
     hierarchy = read_hierarchy(prediction.file, image_id)
     if hierarchy is not None:
         _check_size(prediction, hierarchy.leaves.shape, size)
-    return hierarchy
+        return hierarchy.with_gaps_as_leaf()
+    return None
 
 
 def _check_size(prediction: Prediction, shape: tuple[int, ...], size: tuple[int, int]) -> None:
@@ -378,7 +379,7 @@ def _read_annotations(
     """Read every annotator's segments, (annotators, H, W), numbered from 1; 0 where the label is void."""
     maps = []
     for file in files:
-        maps += _read_label_maps(file)
+        maps += _read_label_maps(file, void)
         if warn is not None:
             warn(file.file, maps[-1])
     return numbered_segments(maps, str(files[0]), void)
@@ -402,11 +403,11 @@ class _BorderWarning:
             )
 
 
-def _read_label_maps(prediction: Prediction) -> list[NDArray[np.integer]]:
+def _read_label_maps(prediction: Prediction, void: Collection[int] = ()) -> list[NDArray[np.integer]]:
     suffix = prediction.file.suffix.lower()
     if suffix not in HDF5_SUFFIXES:
-        label_maps = read_label_maps(_content(prediction.file), str(prediction))
-        if suffix in _PICTURES and count_labels(label_maps[0]) > MAX_LABELS:
+        label_maps = read_label_maps(_content(prediction.file), str(prediction), void)
+        if suffix in _PICTURES and count_labels(np.maximum(label_maps[0], 0)) > MAX_LABELS:
             raise UserError(f"{prediction} has more than {MAX_LABELS:,} colours: give a label map, not a photograph")
         return label_maps
     with opened_hdf5(prediction.file, "label maps", "give a whole one") as opened:
@@ -414,7 +415,7 @@ def _read_label_maps(prediction: Prediction) -> list[NDArray[np.integer]]:
         labels = member(opened[image_id], name, h5py.Dataset) if name else member(opened, image_id, h5py.Dataset)
         if labels is None:
             raise UserError(f"{prediction} is no array in the HDF5 file: give a label map")
-        return [as_label_map(read_matlab_array(labels), str(prediction))]
+        return [as_label_map(read_matlab_array(labels), str(prediction), void)]
 
 
 def _content(file: Path) -> bytes:

@@ -5,24 +5,22 @@ import io
 import logging
 import math
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.io.planes import Planes, Refusal, TooManyPixels
+from dynseg.io.planes import MAX_BYTES, Planes, Refusal, TooManyPixels, choose_planes, how_to_choose
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
-
-MAX_BYTES = 1 << 32
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CHANNEL_AXES, _PIXEL_AXES = "CS", "YX"
 # Axes that the metadata don't name; pages are what a user sees of them.
 _PAGE_AXES = "QI"
-_AXIS_NAMES = {"t": "time", "z": "depth", "page": "page"}
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = 0, 1, 2, 3
 _PILLOW_READS = frozenset({_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, 4, 5, 6, 8})
 _PHOTOMETRIC = {_PALETTE: "a palette", 4: "a mask", 5: "CMYK colours", 6: "YCbCr colours", 8: "CIELAB colours"}
@@ -101,12 +99,36 @@ def read_tiff(
             return None
         _check(content, file, chosen, page, largest_plane)
         values = _asarray(chosen, page, content)
-        return _planes(values, chosen, page, index, channels, raw, ", ".join(filter(None, (note, said))))
+        names = () if raw or note else _channel_names(file)
+        return _planes(values, chosen, page, index, channels, raw, ", ".join(filter(None, (note, said))), names)
+
+
+def read_no_data(content: bytes) -> tuple[float, ...]:
+    """Return the value of pixels without data that GDAL wrote into a TIFF: one, or none where there is no such tag."""
+    from tifffile import TiffFile
+
+    try:
+        with TiffFile(io.BytesIO(content)) as file:
+            return _no_data(file.pages.first)
+    except Exception:
+        # The parser raises almost anything on broken input; Pillow has read it all the same.
+        return ()
 
 
 def _series(file: "TiffFile") -> "list[TiffPageSeries]":
     """Return the pictures of a file, without thumbnails and masks."""
     return [each for each in file.series if not (each.keyframe.is_reduced or each.keyframe.is_mask)] or file.series[:1]
+
+
+def _channel_names(file: "TiffFile") -> tuple[str, ...]:
+    """Return what OME's metadata, or ImageJ's of a file of one plane a channel, call the channels."""
+    if file.ome_metadata:
+        found = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels")
+        names = [each.get("Name", "") for each in found.iterfind("{*}Channel")] if found is not None else []
+    else:
+        labels = (file.imagej_metadata or {}).get("Labels") or []
+        names = [str(each) for each in labels] if isinstance(labels, list) else []
+    return tuple(names) if all(names) else ()
 
 
 def _page(file: "TiffFile", plane: Mapping[str, int] | None) -> "Any":
@@ -158,32 +180,12 @@ def _chosen_planes(
         del long[pages[0]]
     others = {place: axis for place, axis in long.items() if axis not in _CHANNEL_AXES + _PIXEL_AXES}
     names = {place: "page" if axis in _PAGE_AXES else axis.lower() for place, axis in others.items()}
-    wanted = dict(plane or {})
-    index, said = {}, []
-    for place, name in names.items():
-        length = series.shape[place]
-        if name not in wanted:
-            counts = ", ".join(f"{series.shape[place]} along {_in_words(name)}" for place, name in names.items())
-            advice = _LABELS_ALONE if raw else _how_to_choose(names.values(), bool(pages) and not has_channels)
-            raise Refusal(f"has several planes ({counts}): {advice}")
-        number = wanted.pop(name)
-        if not 1 <= number <= length:
-            raise Refusal(f"has no plane {number} along {_in_words(name)}: choose one from 1 to {length}")
-        index[place] = number - 1
-        said.append(f"{_in_words(name)} {number} of {length}")
-    if wanted:
-        raise Refusal(f"has no planes along {_in_words(next(iter(wanted)))}: leave that out of --plane")
-    return index, ", ".join(said)
-
-
-def _how_to_choose(names: Collection[str], may_be_channels: bool) -> str:
-    example = ",".join(f"{name}=1" for name in names)
-    channels = " or take pages as channels with --channels 1,2" if may_be_channels and len(names) == 1 else ""
-    return f"choose one with --plane {example}{channels}"
-
-
-def _in_words(axis: str) -> str:
-    return _AXIS_NAMES.get(axis, axis)
+    advice = ""
+    if raw:
+        advice = _LABELS_ALONE
+    elif pages and not has_channels and len(names) == 1:
+        advice = f"{how_to_choose(names.values())} or take pages as channels with --channels 1,2"
+    return choose_planes(names, series.shape, plane, advice)
 
 
 def _check(content: bytes, file: "TiffFile", series: "TiffPageSeries", page: "TiffPage", largest_plane: int) -> None:
@@ -251,6 +253,7 @@ def _planes(
     channels: Sequence[int] | None,
     raw: bool,
     note: str,
+    names: tuple[str, ...] = (),
 ) -> Planes:
     axes = series.axes
     if page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB) and not raw:
@@ -282,6 +285,7 @@ def _planes(
         is_inverted=page.photometric == _MIN_IS_WHITE,
         no_data=_no_data(page),
         note=note,
+        channel_names=names if len(names) == values.shape[2] else (),
     )
 
 
@@ -303,9 +307,9 @@ def _turned(values: NDArray[Any], page: "TiffPage") -> NDArray[Any]:
     return values
 
 
-def _no_data(page: "TiffPage") -> float | None:
+def _no_data(page: "TiffPage") -> tuple[float, ...]:
     tag = page.tags.get(_GDAL_NODATA)
     try:
-        return float(str(tag.value).strip("\0 ")) if tag is not None else None
+        return (float(str(tag.value).strip("\0 ")),) if tag is not None else ()
     except ValueError:
-        return None
+        return ()

@@ -1,7 +1,7 @@
 """The methods that label maps come from: one module each, one registry for all of them."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -39,6 +39,11 @@ class Method:
     takes_any_bands : bool
         Whether images may also be (H, W, bands) float32 from 0 to 1, as `dynseg.read_image` gives pictures of more than
         8 bits or of other channels. Other methods are given such pictures as uint8 RGB.
+    segment_together : callable, optional
+        For a method that a GPU runs on several images at once: from images of one shape, the `Context` of each and an
+        object of `parameters` to the `Segmentation` of each, what `segment` gives up to rounding.
+    count_together : callable, optional
+        Goes with `segment_together`: from parameters, height and width to how many images it is given.
     """
 
     parameters: type
@@ -47,6 +52,8 @@ class Method:
     uses_seed: bool = True
     cost: Callable[[Any, int, int, int], Cost] | None = None
     takes_any_bands: bool = False
+    segment_together: Callable[[Sequence[NDArray[Any]], Sequence[Context], Any], list[Segmentation]] | None = None
+    count_together: Callable[[Any, int, int], int] | None = None
 
     def make_parameters(self, values: Mapping[str, Any]) -> Any:
         """Make an object of `parameters` from values that may be text; see `dynseg.parameters.make_parameters`.

@@ -1,15 +1,16 @@
 """Label maps as COCO annotations: a run-length encoded mask for every connected region."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.metrics.components import connected_components
+from dynseg.own_images.masks import connected_regions, label_name, runs_by_number
 
 
-def coco_annotations(labels: NDArray[np.integer], file_name: str) -> dict[str, Any]:
+def coco_annotations(
+    labels: NDArray[np.integer], file_name: str, valid: NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
     """Return the connected regions of a label map in COCO's format for object detection.
 
     Parameters
@@ -18,6 +19,8 @@ def coco_annotations(labels: NDArray[np.integer], file_name: str) -> dict[str, A
         Label map.
     file_name : str
         Name of the image's file.
+    valid : ndarray, (H, W), bool, optional
+        Which pixels have data; by default all.
 
     Returns
     -------
@@ -27,38 +30,27 @@ def coco_annotations(labels: NDArray[np.integer], file_name: str) -> dict[str, A
         width and height.
     """
     height, width = labels.shape
-    regions = connected_components(labels).astype(np.int64).T
-    starts, lengths, numbers = _runs(regions.ravel())
-    order = np.argsort(numbers, kind="stable")
-    starts, lengths = starts[order], lengths[order]
-    bounds = np.searchsorted(numbers[order], np.arange(1, numbers.max() + 2))
+    regions = connected_regions(labels, valid).T.ravel()
     categories = labels.T.ravel()
     annotations = [
         {
             "id": number,
             "image_id": 1,
-            "category_id": int(categories[starts[first]]),
-            "segmentation": {
-                "size": [height, width],
-                "counts": _counts(starts[first:last], lengths[first:last], labels.size),
-            },
-            "area": int(lengths[first:last].sum()),
-            "bbox": _box(starts[first:last], lengths[first:last], height),
+            "category_id": int(categories[starts[0]]),
+            "segmentation": {"size": [height, width], "counts": _counts(starts, lengths, labels.size)},
+            "area": int(lengths.sum()),
+            "bbox": _box(starts, lengths, height),
             "iscrowd": 0,
         }
-        for number, (first, last) in enumerate(pairwise(bounds), start=1)
+        for number, starts, lengths in runs_by_number(regions)
+        if number
     ]
+    present = np.unique(labels if valid is None else labels[valid])
     return {
         "images": [{"id": 1, "file_name": file_name, "width": width, "height": height}],
-        "categories": [{"id": int(label), "name": f"label {label}"} for label in np.unique(labels)],
+        "categories": [{"id": int(label), "name": label_name(int(label))} for label in present],
         "annotations": annotations,
     }
-
-
-def _runs(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each run of equal values starts, how long it is, and its value."""
-    starts = np.flatnonzero(np.diff(values, prepend=-1))
-    return starts, np.diff(starts, append=len(values)), values[starts]
 
 
 def _counts(starts: NDArray[np.int64], lengths: NDArray[np.int64], pixels: int) -> list[int]:

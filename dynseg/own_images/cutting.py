@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
@@ -17,8 +16,8 @@ from dynseg.io.images import Reading, shown_as_rgb
 from dynseg.io.label_maps import read_attributes, read_image_ids, read_segmentation
 from dynseg.methods.regions import RegionsParameters, cut
 from dynseg.metrics import connected_components
-from dynseg.own_images.outputs import FORMATS, Labelled, write_outputs
-from dynseg.result import Segmentation
+from dynseg.own_images.outputs import FORMATS, Labelled, check_formats, write_outputs
+from dynseg.result import VALID_PIXELS, Segmentation
 
 _logger = logging.getLogger("dynseg")
 
@@ -56,8 +55,10 @@ def plan_cuts(files: Sequence[Path], output: Path, formats: Sequence[str]) -> li
     Raises
     ------
     UserError
-        If a file can't be read, or an output would replace another one or one of the files.
+        If a file can't be read, an output would replace another one or one of the files, two formats write the same
+        files, or one needs a package that is missing.
     """
+    check_formats(formats)
     inputs = {file.resolve() for file in files}
     planned: list[SavedHierarchy] = []
     taken: dict[Path, str] = {}
@@ -87,7 +88,7 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     scale : float, optional
         The threshold to cut at. Without either the label map that was saved beside the hierarchy is written.
     photograph : path, optional
-        The image, for formats that show it.
+        The image, for formats that show it or tell of its values.
 
     Raises
     ------
@@ -101,9 +102,11 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
         name: value for name, value in read_attributes(saved.file, saved.image_id).items() if name not in stored.facts
     }
     result = _cut_again(stored, stored.hierarchy, segments, scale)
-    image = None if photograph is None else _read_photograph(photograph, saved.file, result.labels.shape)
-    name = saved.image_id if photograph is None else photograph.name
-    write_outputs(saved.outputs, Labelled(image, result, name, provenance, image_id=saved.image_id))
+    valid = result.labels > 0 if VALID_PIXELS in stored.facts else None
+    labelled = Labelled(None, result, saved.image_id, provenance, image_id=saved.image_id, valid=valid)
+    if photograph is not None:
+        labelled = _with_photograph(labelled, photograph, saved.file)
+    write_outputs(saved.outputs, labelled)
     outputs = ", ".join(str(path) for path in saved.outputs.values())
     return f"{saved.file}: {counted(result)} -> {outputs}"
 
@@ -115,18 +118,28 @@ def _cut_again(stored: Segmentation, hierarchy: Hierarchy, segments: int | None,
         warn_of_few_leaves(hierarchy, segments)
     result = cut(hierarchy, RegionsParameters(segments=segments, threshold=scale))
     facts = {**stored.facts, **result.facts}
-    return dataclasses.replace(stored, labels=smallest_unsigned(result.labels), facts=facts)
+    # Where a mask left nothing out, the cut numbers regions from 0 all the same.
+    shift = int(VALID_PIXELS in facts and hierarchy.valid is None)
+    return dataclasses.replace(stored, labels=smallest_unsigned(result.labels + shift), facts=facts)
 
 
 def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
-    """Log a warning if a hierarchy has fewer leaves than the regions asked for."""
+    """Log a warning if a hierarchy has fewer leaves than the regions asked for, or more parts that stay apart."""
+    parts = hierarchy.leaf_count - int(np.count_nonzero(np.isfinite(hierarchy.altitudes)))
     if segments > hierarchy.leaf_count:
         _logger.warning("the image has %d regions at most, not %d: these are all", hierarchy.leaf_count, segments)
+    elif segments < parts:
+        _logger.warning("what has no data cuts the image into %d parts, which stay apart: these are the regions", parts)
 
 
 def counted(result: Segmentation) -> str:
     """Return how many labels or regions a result has, and the threshold of a cut."""
-    regions, labels = int(connected_components(result.labels).max()), len(np.unique(result.labels))
+    components, labels = connected_components(result.labels), len(np.unique(result.labels))
+    regions = int(components.max())
+    if VALID_PIXELS in result.facts:
+        # 0 is no label then.
+        inside = result.labels > 0
+        regions, labels = (len(np.unique(each[inside])) for each in (components, result.labels))
     if result.hierarchy is None or labels != regions:
         return f"{labels} labels in {regions} regions"
     text = f"{regions} region{'s' * (regions != 1)}"
@@ -135,11 +148,20 @@ def counted(result: Segmentation) -> str:
     return f"{text} at threshold {result.facts['threshold']:.4f}" if "threshold" in result.facts else text
 
 
-def _read_photograph(path: Path, hierarchy: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    image = shown_as_rgb(Reading().read(path).pixels)
-    if image.shape[:2] != shape:
+def _with_photograph(labelled: Labelled, path: Path, hierarchy: Path) -> Labelled:
+    picture, shape = Reading().read(path), labelled.segmentation.labels.shape
+    height, width = picture.pixels.shape[:2]
+    if (height, width) != shape:
         raise UserError(
-            f"{path} is {image.shape[1]} × {image.shape[0]} pixels and the regions in {hierarchy} are {shape[1]} × "
+            f"{path} is {width} × {height} pixels and the regions in {hierarchy} are {shape[1]} × "
             f"{shape[0]}: give the image that they were made of"
         )
-    return image
+    # Which pixels count is what the saved label map says.
+    return dataclasses.replace(
+        labelled,
+        image=shown_as_rgb(picture.pixels),
+        name=path.name,
+        source=path,
+        bands=picture.bands,
+        channel_names=picture.channel_names,
+    )

@@ -22,6 +22,7 @@ from dynseg.training.loop import OnIteration
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Scribbles = NDArray[np.integer] | None
+Valid = NDArray[np.bool_] | None
 
 
 class Labelling(Protocol):
@@ -42,8 +43,10 @@ class Labelling(Protocol):
     def describe(self, threads: int) -> dict[str, Any]:
         """Return what made the label maps, for their files."""
 
-    def label(self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration) -> Segmentation:
-        """Return the result of one image."""
+    def label(
+        self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration, valid: Valid = None
+    ) -> Segmentation:
+        """Return the result of one image, of the pixels that count, (H, W); by default all."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ class ByRegions:
         """Return what made the label maps, for their files."""
         return describe_run("regions", dataclasses.asdict(self.parameters), self.seed, self.device, threads)
 
-    def label(self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration) -> Segmentation:
+    def label(
+        self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration, valid: Valid = None
+    ) -> Segmentation:
         """Return the result of one image; a warning says if it has fewer regions than were asked for."""
         result = segment_regions_with(
             self.parameters,
@@ -89,6 +94,7 @@ class ByRegions:
             device=self.device,
             max_size=self.max_size,
             scribbles=scribbles,
+            mask=valid,
             on_iteration=on_iteration,
         )
         if self.parameters.segments is not None and result.hierarchy is not None:
@@ -130,7 +136,9 @@ class ByTraining:
         """Return what made the label maps, for their files."""
         return describe_run("cnn", dataclasses.asdict(self.parameters), self.seed, self.device, threads)
 
-    def label(self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration) -> Segmentation:
+    def label(
+        self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration, valid: Valid = None
+    ) -> Segmentation:
         """Return the result of one image."""
         return segment_with(
             self.parameters,
@@ -139,6 +147,7 @@ class ByTraining:
             device=self.device,
             max_size=self.max_size,
             scribbles=scribbles,
+            mask=valid,
             on_iteration=on_iteration,
         )
 
@@ -189,9 +198,11 @@ class ByModel:
         del about["seed"]
         return about | {"model_sha256": self.sha256}
 
-    def label(self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration) -> Segmentation:
+    def label(
+        self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration, valid: Valid = None
+    ) -> Segmentation:
         """Return the result of one image; scribbles and progress are of training alone."""
-        return apply_model(self.model, pixels, device=self.device, max_size=self.max_size)
+        return apply_model(self.model, pixels, device=self.device, max_size=self.max_size, mask=valid)
 
 
 def _settings(method: str, name: str, parameters: Any, max_size: int) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from dynseg.errors import UserError
 from dynseg.io.images import IMAGE_SUFFIXES
-from dynseg.own_images.outputs import FORMATS, RECORD
+from dynseg.io.ome_zarr import ZARR_SUFFIX, is_ome_zarr
+from dynseg.own_images.matching import MATCHING
+from dynseg.own_images.outputs import FORMATS, RECORD, check_formats
+from dynseg.own_images.validity import find_beside
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def find_images(
     """Find images, and all images in folders, each once.
 
     A folder is read with all below it and links followed, but for hidden files and what is excluded; a warning counts
-    files of other types.
+    files of other types. The folder of an OME-Zarr is an image.
 
     Parameters
     ----------
@@ -64,10 +67,11 @@ def find_images(
     found: dict[Path, tuple[Path, Path]] = {}
     problems = []
     for source in sources:
-        if source.is_dir():
+        if source.is_dir() and not is_ome_zarr(source):
             inside = _images_below(source, excluded)
             if not inside:
-                problems.append(f"{source} has no file that ends in {', '.join(sorted(IMAGE_SUFFIXES))}")
+                suffixes = ", ".join(sorted({*IMAGE_SUFFIXES, ZARR_SUFFIX}))
+                problems.append(f"{source} has no file that ends in {suffixes}")
             for path in inside:
                 found.setdefault(path.resolve(), (path, path.relative_to(source)))
         elif source.exists():
@@ -77,10 +81,10 @@ def find_images(
     return found, problems
 
 
-def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], scribbles: Path | None = None) -> Plan:
+def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], *others: Path | None) -> Plan:
     """Plan the outputs of images and of all images in folders.
 
-    Folders are read as by `find_images`, without `output` and `scribbles`; outputs keep the folders below them.
+    Folders are read as by `find_images`, without `output` and `others`; outputs keep the folders below them.
 
     Parameters
     ----------
@@ -90,25 +94,34 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], s
         The folder of outputs.
     formats : iterable of str
         Keys of `dynseg.own_images.outputs.FORMATS`.
-    scribbles : path, optional
-        The file or folder of scribbles.
+    *others : path or None
+        Files or folders of scribbles and masks.
 
     Raises
     ------
     UserError
-        If outputs would lie among the images.
+        If outputs would lie among the images, two formats write the same files, or one needs a package that is missing.
     """
     formats = list(formats)
+    check_formats(formats)
     if any(source.is_dir() and source.resolve() == output.resolve() for source in sources):
         raise UserError(f"{output} is a folder of images and of outputs: choose another folder for --output")
-    found, problems = find_images(sources, [output, *([scribbles] if scribbles else [])])
+    around = {folder for folder in (output, *output.resolve().parents) if is_ome_zarr(folder)}
+    if around:
+        raise UserError(f"{output} lies in the OME-Zarr {min(around)}: choose another folder for --output")
+    found, problems = find_images(sources, [output, *filter(None, others)])
     plan = Plan(problems=problems)
-    taken = {(output / RECORD).resolve(): RECORD}
+    taken = {(output / name).resolve(): name for name in (RECORD, MATCHING)}
     for path, relative in found.values():
-        outputs = {kind: output / relative.with_name(relative.stem + FORMATS[kind].suffix) for kind in formats}
+        relative = _without_suffix(relative)
+        outputs = {kind: output / _with_suffix(relative, FORMATS[kind].suffix) for kind in formats}
         clashes = [out for out in outputs.values() if out.resolve() in taken]
+        twice = [out for out, count in Counter(outputs.values()).items() if count > 1]
         if any(out.resolve() in found for out in outputs.values()):
             plan.problems.append(f"{path}: its output would replace an image: choose another folder for --output")
+        elif twice:
+            both = " and ".join(kind for kind, out in outputs.items() if out == twice[0])
+            plan.problems.append(f"{path}: {both} would both be {twice[0]}: write them to two folders")
         elif clashes:
             other = taken[clashes[0].resolve()]
             plan.problems.append(
@@ -116,33 +129,24 @@ def plan_images(sources: Sequence[Path], output: Path, formats: Iterable[str], s
             )
         else:
             taken.update({out.resolve(): str(path) for out in outputs.values()})
-            plan.images.append(PlannedImage(path, relative.with_suffix(""), outputs))
+            plan.images.append(PlannedImage(path, relative, outputs))
     return plan
 
 
+def _without_suffix(path: Path) -> Path:
+    name = path.name.removesuffix(f".ome{ZARR_SUFFIX}")
+    return path.with_suffix("") if name == path.name else path.with_name(name)
+
+
+def _with_suffix(path: Path, suffix: str) -> Path:
+    """Return a path without extension with one; that of an OME file isn't doubled."""
+    name = path.name.removesuffix(".ome") if suffix.startswith(".ome.") else path.name
+    return path.with_name(name + suffix)
+
+
 def find_scribbles(path: Path, images: Sequence[PlannedImage]) -> dict[Path, Path]:
-    """Return the file of scribbles of every image that has one, by the image's source.
-
-    Parameters
-    ----------
-    path : path
-        One file for the one image, or a folder with NAME.png for NAME.jpg.
-    images : sequence of PlannedImage
-
-    Raises
-    ------
-    UserError
-        If one file is given for several images, or a folder has none for any.
-    """
-    if not path.is_dir():
-        if len(images) > 1:
-            raise UserError(f"{path} is one file and there are {len(images)} images: give a folder of scribbles")
-        return {images[0].source: path}
-    found = {image.source: path / image.relative.with_name(f"{image.relative.name}.png") for image in images}
-    found = {source: file for source, file in found.items() if file.exists()}
-    if not found:
-        raise UserError(f"{path} has no scribbles for these images: name them as the images, NAME.png for NAME.jpg")
-    return found
+    """Return the file of scribbles of every image that has one; see `dynseg.own_images.validity.find_beside`."""
+    return find_beside(path, {image.source: image.relative for image in images}, "scribbles")
 
 
 def _images_below(folder: Path, excluded: Collection[Path]) -> list[Path]:
@@ -159,9 +163,12 @@ def _images_below(folder: Path, excluded: Collection[Path]) -> list[Path]:
         shown = {name for name in folders + files if not name.startswith(".")}
         shown = {name for name in shown if (here / name).resolve() not in excluded}
         below = {name: (here / name).resolve() for name in shown.intersection(folders)}
+        zarrs = {name for name in below if is_ome_zarr(here / name)}
+        found += [here / name for name in sorted(zarrs)]
         # A folder goes before links to it.
         folders[:] = sorted(
-            (name for name in below if below[name] not in visited), key=lambda name: ((here / name).is_symlink(), name)
+            (name for name in below.keys() - zarrs if below[name] not in visited),
+            key=lambda name: ((here / name).is_symlink(), name),
         )
         visited.update(below.values())
         for name in sorted(shown.intersection(files)):

@@ -2,12 +2,13 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dynseg.errors import UserError
-from dynseg.io.files import sha256, written_aside
+from dynseg.io.files import remove, sha256, written_aside
 from dynseg.own_images.outputs import RECORD
 from dynseg.own_images.plan import PlannedImage
 
@@ -19,6 +20,7 @@ def start_record(
     about: Mapping[str, Any],
     resume: bool,
     scribbles: Mapping[Path, Path] | None = None,
+    masks: Mapping[Path, Path] | None = None,
 ) -> float:
     """Write the record of a folder of outputs. When resuming, first check it against the earlier record.
 
@@ -37,6 +39,8 @@ def start_record(
         Whether outputs that are there count.
     scribbles : mapping from path to path, optional
         The file of scribbles of an image, by its source.
+    masks : mapping from path to path, optional
+        The file of its mask.
 
     Returns
     -------
@@ -54,9 +58,11 @@ def start_record(
     inputs = record.setdefault("inputs", {})
     for image in images:
         name, made_of = str(image.relative), _fingerprint(image.source, (scribbles or {}).get(image.source))
+        if masks and image.source in masks:
+            made_of["mask"] = _digest(masks[image.source])
         if earlier and made_of != inputs.get(name):
             for out in image.outputs.values():
-                out.unlink(missing_ok=True)
+                remove(out)
         inputs[name] = made_of
     before = path.stat() if earlier else None
     with written_aside(path) as aside:
@@ -98,19 +104,32 @@ def _earlier_record(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _fingerprint(source: Path, scribbles: Path | None) -> dict[str, Any]:
     """Return size, time and hash of scribbles of an image, to recognise a changed input."""
     try:
-        status = source.stat()
+        size, changed = _size_and_time(source)
     except OSError:
         return {}
-    # A file of scribbles that isn't there is complained of when its image's turn comes.
-    digest = sha256(scribbles) if scribbles and scribbles.is_file() else None
-    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "scribbles": digest}
+    digest = _digest(scribbles) if scribbles else None
+    return {"bytes": size, "modified_ns": changed, "scribbles": digest}
 
 
-def is_done(image: PlannedImage, since: float, scribbles: Path | None = None) -> bool:
+def _size_and_time(source: Path) -> tuple[int, int]:
+    """Return the bytes of a file, or of all files in a folder, and when it last changed, in nanoseconds."""
+    inside = source.rglob("*") if source.is_dir() else ()
+    found = [path.stat() for path in (source, *inside)]
+    files = [each for each in found if stat.S_ISREG(each.st_mode)]
+    return sum(each.st_size for each in files), max(each.st_mtime_ns for each in found)
+
+
+def _digest(path: Path) -> str | None:
+    # A file that isn't there is complained of when its image's turn comes.
+    return sha256(path) if path.is_file() else None
+
+
+def is_done(image: PlannedImage, since: float, *others: Path | None) -> bool:
     """Tell whether all outputs of an image are there, made since a time and after what they come from last changed."""
     try:
         made = min(path.stat().st_mtime for path in image.outputs.values())
-        changed = max(path.stat().st_mtime for path in (image.source, scribbles or image.source))
+        beside = [path.stat().st_mtime for path in filter(None, others)]
+        changed = max(_size_and_time(image.source)[1] / 1e9, *beside, 0)
         return made >= max(since, changed)
     except OSError:
         return False

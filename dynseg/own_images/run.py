@@ -9,10 +9,12 @@ from dynseg.errors import UserError
 from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
 from dynseg.own_images.cutting import counted
 from dynseg.own_images.labelling import Labelling
+from dynseg.own_images.matching import MATCHING, Series, in_order
 from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
 from dynseg.own_images.record import is_done, note_readings, start_record
 from dynseg.own_images.scribbled import doubts, understood
+from dynseg.own_images.validity import find_masks, read_masked
 from dynseg.result import Segmentation
 from dynseg.training.scribbles import share_kept
 
@@ -57,6 +59,10 @@ class Batch:
         Whether outputs that are there count.
     reading : Reading
         What to take of the images.
+    mask : path, optional
+        The file or folder of masks.
+    match : bool
+        Whether the images are a series, in the order of their names, in which a thing keeps its label.
 
     Attributes
     ----------
@@ -80,6 +86,8 @@ class Batch:
         scribbles: Path | None = None,
         resume: bool = False,
         reading: Reading = Reading(),  # noqa: B008 - it is frozen
+        mask: Path | None = None,
+        match: bool = False,
     ) -> None:
         self._labelling = labelling
         self._about = labelling.describe(threads)
@@ -87,14 +95,25 @@ class Batch:
         settings = {
             **labelling.settings,
             **({"scribbles": str(scribbles)} if scribbles else {}),
+            **({"mask": str(mask)} if mask else {}),
             **reading.settings,
+            **({"match": True} if match else {}),
         }
+        if match:
+            images = [images[place] for place in in_order([image.relative.as_posix() for image in images])]
         self._reading, self._output = reading, output
         self._notes: dict[str, str] = {}
-        since = start_record(output, images, settings, self._about, resume, self._scribbles)
-        self.waiting = [
-            image for image in images if not (resume and is_done(image, since, self._scribbles.get(image.source)))
-        ]
+        self._is_masked = mask is not None
+        self._masks = find_masks(mask, {image.source: image.relative for image in images}) if mask else {}
+        since = start_record(output, images, settings, self._about, resume, self._scribbles, self._masks)
+        if not resume:
+            (output / MATCHING).unlink(missing_ok=True)
+        done = [resume and is_done(image, since, *self._beside(image)) for image in images]
+        self._series = _resumed_series(output / MATCHING, images, done) if match else None
+        if self._series is not None:
+            # What comes later rests on all that came before.
+            done = [place < len(self._series.names) for place in range(len(images))]
+        self.waiting = [image for image, is_there in zip(images, done, strict=True) if not is_there]
         self.done = 0
 
     def run(self, progress: Progress) -> int:
@@ -115,14 +134,17 @@ class Batch:
         note_readings(self._output, self._notes)
         return failures
 
+    def _beside(self, image: PlannedImage) -> tuple[Path | None, Path | None]:
+        return self._scribbles.get(image.source), self._masks.get(image.source)
+
     def _segment(self, image: PlannedImage, progress: Progress) -> str:
         """Segment an image, write its outputs, and return the line that tells of it."""
-        picture = self._reading.read(image.source)
-        file = self._scribbles.get(image.source)
+        file, mask = self._beside(image)
+        picture = read_masked(self._reading, image.source, mask, self._is_masked)
         scribbles = None if file is None else read_scribbles(file)
         if scribbles is not None and (doubt := doubts(scribbles)):
             progress.say(f"dynseg: {file}: {doubt}", err=True)
-        result = self._labelling.label(picture.pixels, scribbles, progress)
+        result = self._labelling.label(picture.pixels, scribbles, progress, picture.valid)
         notes = [picture.note] if picture.note else []
         if picture.note:
             self._notes[str(image.relative)] = picture.note
@@ -130,6 +152,10 @@ class Batch:
         if scribbles is not None:
             kept = result.facts.get("scribbles_kept", share_kept(result.labels, scribbles))
             notes.append(understood(scribbles, float(kept)))
+        if self._series is not None:
+            matched = self._series.match(image.relative.as_posix(), result.labels, picture.pixels, picture.valid)
+            result = dataclasses.replace(result, labels=matched)
+            notes.append(self._series.told)
         name = (image.relative.parent / image.source.name).as_posix()
         write_outputs(
             image.outputs,
@@ -138,13 +164,27 @@ class Batch:
                 result,
                 name,
                 self._about,
-                self._labelling.shares_labels,
+                self._labelling.shares_labels or self._series is not None,
                 source=image.source,
                 bands=picture.bands,
                 valid=picture.valid,
+                channel_names=picture.channel_names,
+                first_label=0 if self._series is None else 1,
             ),
         )
+        if self._series is not None:
+            self._series.save(self._output / MATCHING)
         return _summary(image, result, notes)
+
+
+def _resumed_series(path: Path, images: Sequence[PlannedImage], done: Sequence[bool]) -> Series:
+    """Return the series of earlier calls if the images that it has are done, and the first ones; else a new one."""
+    if not (any(done) and path.exists()):
+        return Series()
+    series = Series.load(path)
+    count = len(series.names)
+    is_whole = series.names == [image.relative.as_posix() for image in images[:count]] and all(done[:count])
+    return series if is_whole else Series()
 
 
 def _summary(image: PlannedImage, result: Segmentation, notes: Sequence[str]) -> str:

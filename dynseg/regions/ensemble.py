@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from dynseg.training.images import applied_image, reduce_image
+from dynseg.training.group.loop import train_together
+from dynseg.training.images import applied_image, image_tensor, reduce_image
 from dynseg.training.loop import OnIteration
-from dynseg.training.network import initial_network
+from dynseg.training.network import SegmentationNetwork, initial_network
 from dynseg.training.parameters import LARGEST_SEED, TrainingParameters, reduced_size
+from dynseg.training.precision import runs_in_group
 from dynseg.training.prediction import label_map
 from dynseg.training.run import train_network
 from dynseg.training.sizes import Size
+from dynseg.training.validity import reduce_valid, valid_image
 from dynseg.training.weighting import weight_of
 
 # However small the scale: on fewer pixels along the longer side there is next to nothing to learn.
@@ -57,8 +62,11 @@ def texton_maps(
     seed: int,
     device: str = "cpu",
     on_iteration: OnIteration | None = None,
+    valid: NDArray[np.bool_] | None = None,
 ) -> Sequence[NDArray[np.integer]]:
-    """Train an ensemble of networks on an image, one after the other, and return their label maps.
+    """Train an ensemble of networks on an image, and return their label maps.
+
+    On the CPU one network is trained after the other, on a GPU all are side by side.
 
     Parameters
     ----------
@@ -70,6 +78,8 @@ def texton_maps(
     device : {"cpu", "cuda"}
     on_iteration : callable, optional
         Called at every iteration of every network; see `dynseg.training.loop.OnIteration`.
+    valid : ndarray, (H, W), bool, optional
+        The pixels that count; by default all.
 
     Returns
     -------
@@ -82,15 +92,43 @@ def texton_maps(
         If a loss is not finite.
     """
     height, width, bands = image.shape
-    applied = applied_image(image, ensemble.applied_size(height, width)).to(device)
-    trained = reduce_image(applied_image(image, (height, width)), ensemble.trained_size(height, width)).to(device)
-    parameters = ensemble.training
-    maps = []
-    for number in range(ensemble.networks):
+    applied, applied_valid = _at_size(image, valid, ensemble.applied_size(height, width), device)
+    trained, trained_valid = _at_size(image, valid, ensemble.trained_size(height, width), device, rounded=False)
+    parameters, weighting = ensemble.training, weight_of("fsf", ensemble.mu)
+
+    def start(number: int) -> SegmentationNetwork:
         network_seed = (seed * ensemble.networks + number) % (LARGEST_SEED + 1)
-        network = initial_network(
-            parameters.components, parameters.channels, network_seed, parameters.initialisation, bands
-        ).to(device)
-        train_network(network, [trained], parameters, weight_of("fsf", ensemble.mu), on_iteration=on_iteration)
-        maps.append(label_map(network, applied, parameters).cpu().numpy())
+        shape = (parameters.components, parameters.channels)
+        return initial_network(*shape, network_seed, parameters.initialisation, bands).to(device)
+
+    def labels_of(network: SegmentationNetwork) -> NDArray[np.integer]:
+        labels: NDArray[np.integer] = label_map(network, applied, parameters, valid=applied_valid).cpu().numpy()
+        return labels
+
+    if ensemble.networks > 0 and trained_valid is None and runs_in_group(trained, parameters):
+        networks = [start(number) for number in range(ensemble.networks)]
+        images = trained.expand(ensemble.networks, *trained.shape)
+        train_together(networks, images, parameters, weighting, on_iteration=on_iteration)
+        return [labels_of(network) for network in networks]
+    maps = []
+    for network in map(start, range(ensemble.networks)):
+        train_network(network, [trained], parameters, weighting, valid=[trained_valid], on_iteration=on_iteration)
+        maps.append(labels_of(network))
     return maps
+
+
+def _at_size(
+    image: NDArray[np.uint8] | NDArray[np.float32],
+    valid: NDArray[np.bool_] | None,
+    size: Size,
+    device: str,
+    rounded: bool = True,
+) -> tuple[Tensor, Tensor | None]:
+    """Return an image at a size, rounded to 8 bits if it was or not, and which of its pixels count."""
+    if valid is None:
+        reduced = applied_image(image, size) if rounded else reduce_image(image_tensor(image), size)
+        return reduced.to(device), None
+    reduced, counts = (
+        valid_image(image, valid, size) if rounded else reduce_valid(image_tensor(image), torch.from_numpy(valid), size)
+    )
+    return reduced.to(device), counts.to(device)

@@ -18,11 +18,11 @@ class RegionGraph:
 def region_graph(
     leaves: NDArray[np.int32], vertical: NDArray[np.float32], horizontal: NDArray[np.float32]
 ) -> RegionGraph:
-    """Return which leaves are neighbours, and the strength of the arcs between them."""
+    """Return which leaves are neighbours, and the strength of the arcs between them; pixels of leaf -1 have none."""
     ones = np.concatenate([leaves[:-1].ravel(), leaves[:, :-1].ravel()]).astype(np.int64)
     others = np.concatenate([leaves[1:].ravel(), leaves[:, 1:].ravel()]).astype(np.int64)
     strengths = np.concatenate([vertical.ravel(), horizontal.ravel()])
-    differ = ones != others
+    differ = (ones != others) & (ones >= 0) & (others >= 0)
     count = int(leaves.max()) + 1
     codes = np.minimum(ones, others)[differ] * count + np.maximum(ones, others)[differ]
     arcs, arc_of_side = np.unique(codes, return_inverse=True)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.hierarchy import Hierarchy, number_regions
+from dynseg.hierarchy import Hierarchy, join_parts, number_regions
 from dynseg.regions.affinities import with_global_term
 from dynseg.regions.boundaries import BoundaryEvidence, colour_memberships, colour_planes
 from dynseg.regions.graph import RegionGraph, mixed, region_graph
+from dynseg.regions.parts import connected_parts
 from dynseg.regions.rarity import pair_rarity
 
 # Chosen on train and val images of BSD500, as are those of `boundaries`.
@@ -66,7 +67,10 @@ DETAILS = MergingParameters(contrast_weight=1.0, colour_weight=1.0, area_share=0
 
 
 def build_hierarchy(
-    image: NDArray[Any], evidence: BoundaryEvidence, parameters: MergingParameters = REGIONS
+    image: NDArray[Any],
+    evidence: BoundaryEvidence,
+    parameters: MergingParameters = REGIONS,
+    valid: NDArray[np.bool_] | None = None,
 ) -> Hierarchy:
     """Return the merging tree of an image from its boundary evidence.
 
@@ -77,6 +81,8 @@ def build_hierarchy(
     evidence : BoundaryEvidence
         Of the image, from `dynseg.regions.boundaries.boundary_evidence`.
     parameters : MergingParameters
+    valid : ndarray, (H, W), bool, optional
+        The pixels that count; by default all. The others are of no leaf and in no sum, and nothing merges across them.
     """
     strength = evidence.strength
     vertical = (strength[:-1] + strength[1:]) / 2
@@ -85,14 +91,16 @@ def build_hierarchy(
         vertical + LEAF_CONTRAST_WEIGHT * evidence.vertical_contrast,
         horizontal + LEAF_CONTRAST_WEIGHT * evidence.horizontal_contrast,
     )
+    if valid is not None:
+        leaves = connected_parts(leaves, valid)
     graph = region_graph(
         leaves,
         vertical + parameters.contrast_weight * evidence.vertical_contrast,
         horizontal + parameters.contrast_weight * evidence.horizontal_contrast,
     )
-    areas, colours = np.bincount(leaves.ravel()), _colour_sums(image, leaves)
-    if parameters.rarity_weight > 0:
-        rarity = region_graph(leaves, *pair_rarity(image))
+    areas, colours = np.bincount(leaves[leaves >= 0]), _colour_sums(image, leaves)
+    if parameters.rarity_weight > 0 and graph.lengths.size:
+        rarity = region_graph(leaves, *pair_rarity(image, valid))
         graph = mixed(
             graph,
             (rarity.sums / rarity.lengths)[:, np.newaxis],
@@ -101,7 +109,8 @@ def build_hierarchy(
         )
     graph = with_global_term(graph, areas, colours, parameters.global_weight, 1 + parameters.contrast_weight)
     children, altitudes = _Merging(graph, areas, colours, parameters).run()
-    return Hierarchy(leaves, children, np.minimum(altitudes / parameters.largest, 1).astype(np.float32))
+    altitudes = np.minimum(altitudes / parameters.largest, 1)
+    return Hierarchy(leaves, *join_parts(areas.size, children, altitudes.astype(np.float32)))
 
 
 def estimate_hierarchy_memory(height: int, width: int) -> int:
@@ -142,9 +151,10 @@ def _leaves(vertical: NDArray[np.float32], horizontal: NDArray[np.float32]) -> N
 
 def _colour_sums(image: NDArray[Any], leaves: NDArray[np.int32]) -> NDArray[np.float32]:
     """Return the sums over each leaf of its pixels' memberships of colour bins, (L, bins), float32."""
-    numbers = leaves.ravel()
+    valid = leaves >= 0
+    numbers = leaves[valid]
     planes = colour_planes(image)
-    sums = [np.bincount(numbers, weights=each.ravel()) for each in colour_memberships(planes)]
+    sums = [np.bincount(numbers, weights=each[valid]) for each in colour_memberships(planes)]
     return np.stack(sums, axis=1).astype(np.float32) / np.float32(len(planes))
 
 

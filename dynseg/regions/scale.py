@@ -1,5 +1,7 @@
 """Where a hierarchy is cut when nobody says: a scale chosen without any label."""
 
+import numpy as np
+
 from dynseg.hierarchy import Hierarchy
 
 # An image whose strongest boundary is below this shows nothing.
@@ -23,7 +25,8 @@ def choose_threshold(hierarchy: Hierarchy, usual: float) -> float:
     float
         A threshold in [0, 1], in units of `Hierarchy.altitudes`.
     """
-    altitudes = hierarchy.altitudes
+    # Parts that pixels without data keep apart are joined by no cut.
+    altitudes = hierarchy.altitudes[np.isfinite(hierarchy.altitudes)]
     if not altitudes.size or altitudes[-1] > usual or altitudes[-1] < NOTHING:
         return usual
     return float(altitudes[-2]) if altitudes.size > 1 else 0.0

@@ -9,7 +9,7 @@ from dynseg.result import UNLABELLED
 _NONE, _SEVERAL = -1, -2
 
 
-def cut_by_scribbles(hierarchy: Hierarchy, scribbles: NDArray[np.integer]) -> NDArray[np.int64]:
+def cut_by_scribbles(hierarchy: Hierarchy, scribbles: NDArray[np.integer], least: int = 0) -> NDArray[np.int64]:
     """Return the largest regions of a hierarchy that hold no two different labels of scribbles.
 
     A region with a scribble has its label; the others have the smallest numbers that no scribble has. Every scribbled
@@ -19,7 +19,9 @@ def cut_by_scribbles(hierarchy: Hierarchy, scribbles: NDArray[np.integer]) -> ND
     ----------
     hierarchy : Hierarchy
     scribbles : ndarray, (H, W), integer
-        Labels from 0; 255 where there is none.
+        Labels from 0; 255 where there is none. None lies on a pixel without data.
+    least : int
+        The smallest number that a region without a scribble may have. Pixels without data are 0.
 
     Returns
     -------
@@ -29,15 +31,17 @@ def cut_by_scribbles(hierarchy: Hierarchy, scribbles: NDArray[np.integer]) -> ND
     labels = _labels_of_nodes(hierarchy, scribbles, marked)
     parents = hierarchy.parents
     # The largest regions without a conflict: a node stands for itself where its parent has one.
-    nodes = np.where(labels[parents] == _SEVERAL, np.arange(parents.size), parents)
+    apart = np.concatenate([np.zeros(hierarchy.leaf_count, bool), ~np.isfinite(hierarchy.altitudes)])
+    nodes = np.where((labels[parents] == _SEVERAL) | apart[parents], np.arange(parents.size), parents)
     while not np.array_equal(jumped := nodes[nodes], nodes):
         nodes = jumped
     regions = nodes[: hierarchy.leaf_count]
     free = np.unique(regions[labels[regions] == _NONE])
     used = np.unique(scribbles)
-    numbers = np.setdiff1d(np.arange(free.size + used.size + UNLABELLED + 1), used)
+    numbers = np.setdiff1d(np.arange(least, least + free.size + used.size + UNLABELLED + 1), used)
     labels[free] = numbers[numbers != UNLABELLED][: free.size]
     cut = labels[regions][hierarchy.leaves]
+    cut[hierarchy.leaves < 0] = 0
     cut[marked] = scribbles[marked]
     return cut
 

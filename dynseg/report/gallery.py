@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dynseg.datasets.reading import find_image
+from dynseg.datasets.reading import read_stored_picture
 from dynseg.figures.inputs import annotations
 from dynseg.figures.palette import assign_colours
-from dynseg.io.images import read_image, shown_as_rgb
+from dynseg.io.images import shown_as_rgb
 from dynseg.io.label_maps import read_hierarchy, read_history, read_labels
 from dynseg.report.pictures import fit, label_map_data, photograph_data
 from dynseg.report.results import Results, Run
@@ -147,7 +147,7 @@ def _json_length(value: Any) -> int:
 
 def _entry(results: Results, dataset: str, image_id: str, sides: _Sides) -> GalleryEntry:
     folder = Path(ResultsTree(results.folder).dataset(dataset).folder)
-    image = shown_as_rgb(read_image(find_image(folder, image_id)))
+    image = shown_as_rgb(read_stored_picture(folder, image_id).pixels)
     photograph = fit(image, sides.pictures, Image.Resampling.LANCZOS)
     painted: list[NDArray[np.uint8]] = []
     truth_data = _annotations(folder, image_id, sides.pictures, painted)

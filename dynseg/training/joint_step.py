@@ -35,7 +35,10 @@ class JointStep:
         labels = torch.cat([observation.labels.flatten() for observation in observations])[None]
         similarity = torch.stack([observation.similarity_loss for observation in observations]).mean()
         continuity = torch.stack([observation.continuity_loss for observation in observations]).mean()
-        return Observation(labels, count_labels(labels, self._channels), similarity, continuity)
+        sizes = [observation.labels.numel() for observation in observations]
+        counting = sum(size * each.valid_share for size, each in zip(sizes, observations, strict=True))
+        share = counting / sum(sizes)
+        return Observation(labels, count_labels(labels, self._channels), similarity, continuity, share)
 
     def gradients(self, weight: Tensor, target: Tensor | None = None) -> dict[Tensor, Tensor]:
         """See `Step.gradients`; the target has the shape of the labels that `forward` shows, (1, pixels)."""

@@ -22,7 +22,7 @@ CHECK_EVERY = {"cpu": 1, "cuda": 10, "mps": 10}
 
 
 OnIteration = Callable[[int, Observation, Tensor], object]
-"""Called after every forward pass with the iteration (from 1), what the pass shows and the weight of L_con.
+"""Called for every forward pass with the iteration (from 1), what the pass shows and the weight of L_con.
 
 All tensors are on the network's device, of the size of training, and stay as they are; what the callback takes from
 them with `.item()` or `.cpu()` waits for a GPU, and nothing else does. An exception that it raises ends the training.
@@ -69,7 +69,7 @@ def train(
         result doesn't depend on it.
     on_iteration : callable, optional
         See `OnIteration`. If checks are more than one iteration apart, it may also be called for the iterations between
-        the stop and the next check, which change nothing and aren't in the history.
+        the stop and the next check (on a GPU the one after it), which change nothing and aren't in the history.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def train(
         if parameters.stop == "settled" and iteration % parameters.settled_iterations == 0:
             if earlier_labels is not None:
                 changed = (observation.labels != earlier_labels).double().mean()
-                settled = changed < parameters.settled_share
+                settled = changed < parameters.settled_share * observation.valid_share
             earlier_labels = observation.labels.clone()
         rows.append(_row(observation, weight, few_labels, settled))
 
@@ -104,13 +104,19 @@ def train(
         if check_every > 1:
             # Between the stop and the next check the network stays as it was at the stop.
             learning_rate = parameters.learning_rate * ~stopped
-    return _result(torch.stack(rows).cpu().numpy())
+    return training_result(torch.stack(rows).cpu().numpy())
 
 
 def make_step(
-    network: SegmentationNetwork, image: Tensor, parameters: TrainingParameters, scribbles: Tensor | None = None
+    network: SegmentationNetwork,
+    image: Tensor,
+    parameters: TrainingParameters,
+    scribbles: Tensor | None = None,
+    valid: Tensor | None = None,
 ) -> Step:
-    """Return the step for the network's device: the fast one on the CPU, plain PyTorch on a GPU.
+    """Return the step for the network's device: the fast one on the CPU, plain PyTorch elsewhere.
+
+    What trains on a GPU with `step: fast` is `dynseg.training.group`.
 
     Parameters
     ----------
@@ -120,14 +126,17 @@ def make_step(
     parameters : TrainingParameters
     scribbles : Tensor, (H, W), int64, optional
         Labels that some pixels should get, -1 elsewhere, on the network's device.
+    valid : Tensor, (H, W), bool, optional
+        The pixels that count; see `dynseg.training.step.PlainStep`.
     """
     if runs_fast(image, parameters):
-        return FastStep(network, image, scribbles=scribbles, continuity=parameters.continuity)
+        return FastStep(network, image, scribbles=scribbles, valid=valid, continuity=parameters.continuity)
     return PlainStep(
         in_layout_of(image.device, network),
         image,
         autocast=autocast_type(image.device, parameters.precision),
         scribbles=scribbles,
+        valid=valid,
         continuity=parameters.continuity,
     )
 
@@ -138,7 +147,19 @@ def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: 
     return torch.stack([value.to(torch.float64) for value in row])
 
 
-def _result(rows: NDArray[np.float64]) -> TrainingResult:
+def training_result(rows: NDArray[np.float64]) -> TrainingResult:
+    """Return the history of a training up to its stop.
+
+    Parameters
+    ----------
+    rows : ndarray, (iterations, 6), float64
+        q′, the weight, L_sim, L_con, whether few labels were left, and whether the label map stood still.
+
+    Raises
+    ------
+    UserError
+        If a loss is not finite.
+    """
     few_labels, settled = rows[:, 4] > 0, rows[:, 5] > 0
     stops = few_labels | settled
     if stops.any():

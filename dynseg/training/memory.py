@@ -4,10 +4,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import psutil
-
 from dynseg.errors import UserError
-from dynseg.training.parameters import TrainingParameters
+from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training.sizes import Size, Sizes
 from dynseg.training.strip_sizes import ENLARGED_VALUES_PER_STRIP, TILE, TILES_PER_STRIP
 
@@ -25,6 +23,9 @@ _STRIP_VALUES = 180
 _KERNEL_GRADIENTS = 11 * 36
 # While one strip of enlarged responses is made, about four are there.
 _ENLARGEMENT_BYTES = 4 * _FLOAT * ENLARGED_VALUES_PER_STRIP
+# Of all trainings that a GPU does side by side: 13 at a quarter of 481 × 321; at full size one alone fills it and
+# spares gathering neighbourhoods. Reasoned, not measured.
+_PIXELS_TOGETHER = 2**17
 # Sizes along the longer side, in pixels, that are tried in place of one that memory doesn't do for.
 LEAST_MAX_SIZE = 64
 _SIZE_STEP = 32
@@ -187,6 +188,25 @@ def available_memory(device: str = "cpu") -> int:
     return min(limit for limit in (_system_memory(), *_control_group_memory()) if limit is not None)
 
 
+def trainings_together(height: int, width: int, parameters: TrainingParameters, bands: int = 3) -> int:
+    """Return how many trainings on images of one size a GPU does side by side: as many as fill it, and fit half of it.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the images, in pixels, before they are reduced by `parameters.scale`.
+    parameters : TrainingParameters
+    bands : int
+        Channels of the images.
+    """
+    trained = reduced_size(height, width, parameters.scale)
+    # Beside what one training alone takes: the neighbourhoods of all pixels, twice while they are gathered.
+    maps = 2 * parameters.components + 8 + 2 * 9
+    needed = _plain_maps(trained, parameters, maps) + _pixel_bytes(bands) * height * width
+    fitting = available_memory("cuda") // 2 // needed
+    return max(1, min(fitting, _PIXELS_TOGETHER // (trained[0] * trained[1])))
+
+
 def format_bytes(count: int) -> str:
     """Return a number of bytes as text: "350 MB", "5.1 GB"."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
@@ -224,6 +244,8 @@ def _pixel_bytes(bands: int) -> int:
 
 
 def _system_memory() -> int:
+    import psutil
+
     available: int = psutil.virtual_memory().available
     return available
 

@@ -35,13 +35,15 @@ class SegmentationNetwork(nn.Module):
             nn.BatchNorm2d(channels, track_running_stats=False, dtype=torch.float32) for _ in self.convolutions
         )
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return the normalised response map r′.
 
         Parameters
         ----------
         image : Tensor, (1, bands, H, W), float
             Values in [0, 1].
+        valid : Tensor, (H, W), bool, optional
+            The pixels that the statistics of batch norm are taken from; by default all.
 
         Returns
         -------
@@ -49,9 +51,22 @@ class SegmentationNetwork(nn.Module):
         """
         features = image
         for convolution, normalisation in zip(self.convolutions[:-1], self.normalisations[:-1], strict=True):
-            features = normalisation(torch.relu(convolution(features)))
-        response: Tensor = self.normalisations[-1](self.convolutions[-1](features))
-        return response
+            features = _normalised(cast(nn.BatchNorm2d, normalisation), torch.relu(convolution(features)), valid)
+        return _normalised(cast(nn.BatchNorm2d, self.normalisations[-1]), self.convolutions[-1](features), valid)
+
+
+def _normalised(normalisation: nn.BatchNorm2d, features: Tensor, valid: Tensor | None) -> Tensor:
+    if valid is None:
+        normalised: Tensor = normalisation(features)
+        return normalised
+    features = features.float() if features.dtype == torch.bfloat16 else features
+    counts = valid.to(features.dtype)
+    count = counts.sum()
+    mean = (features * counts).sum(dim=(2, 3), keepdim=True) / count
+    centred = features - mean
+    variance = (centred.square() * counts).sum(dim=(2, 3), keepdim=True) / count
+    scale = normalisation.weight[:, None, None] * torch.rsqrt(variance + normalisation.eps)
+    return torch.addcmul(normalisation.bias[:, None, None], centred, scale)
 
 
 def initial_network(

@@ -19,6 +19,11 @@ def runs_fast(image: Tensor, parameters: TrainingParameters) -> bool:
     return image.device.type == "cpu" and (parameters.step == "fast" or image[0].numel() == 1)
 
 
+def runs_in_group(image: Tensor, parameters: TrainingParameters) -> bool:
+    """Tell whether `dynseg.training.group` trains on an image (bands, H, W), alone or beside others."""
+    return image.device.type == "cuda" and parameters.step == "fast"
+
+
 def in_layout_of(device: torch.device, network: SegmentationNetwork) -> SegmentationNetwork:
     """Return a network with its weights in the memory layout that plain PyTorch is fastest with; it is changed."""
     return network.to(memory_format=torch.channels_last) if device.type == "cuda" else network  # type: ignore[call-overload]

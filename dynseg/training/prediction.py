@@ -21,6 +21,7 @@ def label_map(
     size: tuple[int, int] | None = None,
     *,
     repeats_border: bool = False,
+    valid: Tensor | None = None,
 ) -> Tensor:
     """Return the label map of a network as it is now.
 
@@ -36,6 +37,8 @@ def label_map(
     repeats_border : bool
         Whether the image goes on beyond its border with its outermost pixels, as far as the network sees. As published
         it goes on with zeros, which leaves a frame of clusters that are nowhere else.
+    valid : Tensor, (H, W), bool, optional
+        The pixels that the statistics of batch norm are taken from, on the image's device; by default all.
 
     Returns
     -------
@@ -47,12 +50,13 @@ def label_map(
     enlarged_size = None if size is None or size == tuple(image.shape[1:]) else size
     if margin:
         image = pad(image[None], (margin,) * 4, mode="replicate")[0]
+        valid = None if valid is None else pad(valid[None, None].to(image), (margin,) * 4, mode="replicate")[0, 0] > 0
     if runs_fast(image, parameters):
-        response = _fast_response(network, image)
+        response = _fast_response(network, image, valid)
     else:
         with tf32_allowed(parameters.precision == "tf32"):
             network = in_layout_of(image.device, network)
-            response = respond(network, image[None], autocast_type(image.device, parameters.precision))[0]
+            response = respond(network, image[None], autocast_type(image.device, parameters.precision), valid)[0]
         response = response.permute(1, 2, 0)
     if margin:
         response = response[margin:-margin, margin:-margin].contiguous()
@@ -63,9 +67,9 @@ def label_map(
 
 
 @one_thread_per_operation()
-def _fast_response(network: SegmentationNetwork, image: Tensor) -> Tensor:
+def _fast_response(network: SegmentationNetwork, image: Tensor, valid: Tensor | None) -> Tensor:
     """Return the normalised response map (H, W, channels)."""
-    forward = ForwardPass(network, image, keeps_features=False)
+    forward = ForwardPass(network, image, keeps_features=False, valid=valid)
     forward.run()
     normalisation = forward.normalisations[-1]
     return torch.addcmul(normalisation.shift, forward.responses, normalisation.scale, out=forward.responses)

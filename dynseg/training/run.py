@@ -1,5 +1,6 @@
 """From an image to its label map: initial weights, training, perhaps at a reduced size, and the final label map."""
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -8,15 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynseg.result import Segmentation
+from dynseg.training.group.loop import train_together
 from dynseg.training.images import image_array, reduce_image
 from dynseg.training.joint_step import JointStep
 from dynseg.training.loop import CHECK_EVERY, OnIteration, TrainingResult, make_step, train
 from dynseg.training.network import SegmentationNetwork, initial_network
 from dynseg.training.parameters import TrainingParameters
-from dynseg.training.precision import tf32_allowed
+from dynseg.training.precision import runs_in_group, tf32_allowed
 from dynseg.training.prediction import label_map
 from dynseg.training.scribbles import reduce_scribbles
-from dynseg.training.sizes import Sizes
+from dynseg.training.sizes import Size, Sizes
+from dynseg.training.validity import reduce_valid
 
 
 def train_and_apply(
@@ -28,6 +31,7 @@ def train_and_apply(
     sizes: Sizes | None = None,
     refine: Callable[[NDArray[np.uint8]], Callable[[Tensor], Tensor]] | None = None,
     scribbles: NDArray[np.int64] | None = None,
+    valid: Tensor | None = None,
     repeats_border: bool = False,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
@@ -50,6 +54,8 @@ def train_and_apply(
         of the similarity loss.
     scribbles : ndarray, (H, W), int64, optional
         Labels, below the number of channels, that some pixels should get; -1 elsewhere.
+    valid : Tensor, (H, W), bool, optional
+        The pixels of the image that count, on its device; by default all. The label map has labels elsewhere, too.
     repeats_border : bool
         See `dynseg.training.prediction.label_map`.
     on_iteration : callable, optional
@@ -64,18 +70,68 @@ def train_and_apply(
     sizes = sizes or Sizes.at_scale((height, width), parameters.scale)
     network = initial_network(parameters.components, parameters.channels, seed, parameters.initialisation, bands)
     network = network.to(image.device)
-    reduced = reduce_image(image, sizes.trained)
+    marks = None if scribbles is None else reduce_scribbles(scribbles, *sizes.trained)
+    reduced, counting = _reduced(image, valid, sizes.trained, marks)
     trained = train_network(
         network,
         [reduced],
         parameters,
         weighting,
         refine=refine(image_array(reduced)) if refine else None,
-        scribbles=None if scribbles is None else reduce_scribbles(scribbles, *sizes.trained),
+        scribbles=marks,
+        valid=[counting],
         on_iteration=on_iteration,
     )
-    labels = label_map(network, image, parameters, sizes.original, repeats_border=repeats_border).cpu().numpy()
-    return Segmentation(labels, trained.history, training_facts(trained))
+    labels = label_map(network, image, parameters, sizes.original, repeats_border=repeats_border, valid=valid)
+    return Segmentation(labels.cpu().numpy(), trained.history, training_facts(trained))
+
+
+def _reduced(
+    image: Tensor, valid: Tensor | None, size: Size, scribbles: NDArray[np.int64] | None
+) -> tuple[Tensor, Tensor | None]:
+    """Return the image at the size of training, and which of its pixels count: those with scribbles do."""
+    if valid is None:
+        return reduce_image(image, size), None
+    reduced, counting = reduce_valid(image, valid, size)
+    if scribbles is not None:
+        counting = counting | torch.from_numpy(scribbles >= 0).to(counting.device)
+    return reduced, counting
+
+
+def train_and_apply_together(
+    images: Tensor,
+    seeds: Sequence[int],
+    parameters: TrainingParameters,
+    weighting: Callable[[Tensor], Tensor],
+) -> list[Segmentation]:
+    """Train a network on each of several images of one size, side by side, and return what `train_and_apply` does.
+
+    Parameters
+    ----------
+    images : Tensor, (count, bands, H, W), float32
+        Values in [0, 1], on the device to train on.
+    seeds : sequence of int
+        Seed of the initial weights, for each image.
+    parameters : TrainingParameters
+    weighting : callable
+        From q′ of each network, a tensor (count,), to the weight of its continuity loss.
+
+    Raises
+    ------
+    UserError
+        If a loss is not finite.
+    """
+    _, bands, height, width = images.shape
+    sizes = Sizes.at_scale((height, width), parameters.scale)
+    shape = (parameters.components, parameters.channels)
+    initial = {seed: initial_network(*shape, seed, parameters.initialisation, bands) for seed in set(seeds)}
+    networks = [copy.deepcopy(initial[seed]).to(images.device) for seed in seeds]
+    reduced = torch.stack([reduce_image(image, sizes.trained) for image in images])
+    results = train_together(networks, reduced, parameters, weighting)
+    return [
+        Segmentation(label_map(network, image, parameters).cpu().numpy(), trained.history, training_facts(trained))
+        for network, image, trained in zip(networks, images, results, strict=True)
+    ]
 
 
 def train_network(
@@ -86,6 +142,7 @@ def train_network(
     *,
     refine: Callable[[Tensor], Tensor] | None = None,
     scribbles: NDArray[np.int64] | None = None,
+    valid: Sequence[Tensor | None] | None = None,
     on_iteration: OnIteration | None = None,
 ) -> TrainingResult:
     """Train a network on one image, or on several at once, as they are.
@@ -103,6 +160,8 @@ def train_network(
         their pixels.
     scribbles : ndarray, (h, w), int64, optional
         Labels that some pixels should get, -1 elsewhere; for one image only.
+    valid : sequence of Tensor, (h, w), bool, or None, optional
+        The pixels of each image that count; by default all.
     on_iteration : callable, optional
         See `dynseg.training.loop.OnIteration`.
 
@@ -113,7 +172,14 @@ def train_network(
     """
     device = images[0].device
     targets = None if scribbles is None else torch.from_numpy(scribbles).to(device)
-    steps = [make_step(network, image, parameters, targets) for image in images]
+    valid = [None] * len(images) if valid is None else valid
+    if len(images) == 1 and refine is None and valid[0] is None and runs_in_group(images[0], parameters):
+        return train_together(
+            [network], images[0][None], parameters, weighting, scribbles=targets, on_iteration=on_iteration
+        )[0]
+    steps = [
+        make_step(network, image, parameters, targets, counting) for image, counting in zip(images, valid, strict=True)
+    ]
     step = steps[0] if len(steps) == 1 else JointStep(steps, parameters.channels)
     with tf32_allowed(parameters.precision == "tf32"):
         return train(step, weighting, parameters, refine, CHECK_EVERY[device.type], on_iteration)

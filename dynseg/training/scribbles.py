@@ -22,6 +22,27 @@ def check_scribbles(scribbles: NDArray[np.integer], shape: tuple[int, int]) -> N
         raise UserError(f"the scribbles have the label {smallest}: use whole numbers from 0, and 255 for no label")
 
 
+def scribbles_inside(
+    scribbles: NDArray[np.integer], shape: tuple[int, int], valid: NDArray[np.bool_] | None
+) -> NDArray[np.integer]:
+    """Return checked scribbles without those on pixels that don't count, (H, W).
+
+    Raises
+    ------
+    UserError
+        As `check_scribbles`, or if one has the label 0 beside pixels that don't count, which are 0 in the result.
+    """
+    check_scribbles(scribbles, shape)
+    if valid is None:
+        return scribbles
+    inside: NDArray[np.integer] = np.where(valid, scribbles, UNLABELLED).astype(scribbles.dtype)
+    if (inside == 0).any():
+        raise UserError("the scribbles have the label 0, which means no data here: number them from 1")
+    if (inside == UNLABELLED).all():
+        raise UserError("the scribbles are on pixels without data alone, or outside of the mask: scribble inside")
+    return inside
+
+
 def number_scribbles(
     scribbles: NDArray[np.integer], shape: tuple[int, int], channels: int
 ) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
@@ -63,7 +84,9 @@ def number_scribbles(
     return channel_of[numbered].astype(np.int64), labels
 
 
-def restore_labels(label_map: NDArray[np.integer], labels: NDArray[np.integer], channels: int) -> NDArray[np.int64]:
+def restore_labels(
+    label_map: NDArray[np.integer], labels: NDArray[np.integer], channels: int, least: int = 0
+) -> NDArray[np.int64]:
     """Return a label map in which scribbled clusters have the scribbles' labels, and the others the smallest free ones.
 
     Parameters
@@ -74,8 +97,10 @@ def restore_labels(label_map: NDArray[np.integer], labels: NDArray[np.integer], 
         From `number_scribbles`.
     channels : int
         q of the network.
+    least : int
+        The smallest number that is free.
     """
-    free = np.setdiff1d(np.arange(channels + len(labels) + 1), [*labels, UNLABELLED])
+    free = np.setdiff1d(np.arange(least, least + channels + len(labels) + 1), [*labels, UNLABELLED])
     label_of = np.concatenate([labels, free[: channels - len(labels)]]).astype(np.int64)
     restored: NDArray[np.int64] = label_of[label_map]
     return restored

@@ -128,6 +128,8 @@ def data_of_segmentation(
     ValueError
         If the image and the hierarchy differ in size.
     """
+    # The page knows no pixels without data: they are a region of their own.
+    hierarchy = hierarchy.with_gaps_as_leaf()
     return hierarchy_data(
         image,
         hierarchy.leaves,

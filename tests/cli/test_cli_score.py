@@ -1,8 +1,10 @@
 import json
 import tarfile
 
+import h5py
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from ground_truth_files import write_ground_truth
 from PIL import Image
@@ -167,6 +169,28 @@ def test_a_void_label_may_be_any_number(tmp_path, void, segments):
     np.save(tmp_path / "labels.npy", np.array([[5, 6, 7]], dtype=np.uint8))
     arguments = ("--prediction", tmp_path / "labels.npy", "--ground-truth", tmp_path / "truth.npy", "--void", void)
     assert f"1 annotation, {segments} segments" in run(command, *arguments).output
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif", ".mat", ".h5"])
+def test_a_void_label_may_be_negative(tmp_path, suffix):
+    truth, path = np.array([[-1, 0, 0, 1]], dtype=np.int16), tmp_path / f"truth{suffix}"
+    if suffix == ".npy":
+        np.save(path, truth)
+    elif suffix == ".tif":
+        tifffile.imwrite(path, truth)
+    elif suffix == ".mat":
+        savemat(path, {"Segmentation": truth.astype(float)})
+    else:
+        with h5py.File(path, "w") as file:
+            file["truth"] = truth
+    np.save(tmp_path / "labels.npy", np.array([[5, 6, 6, 7]], dtype=np.uint8))
+    arguments = ("--prediction", tmp_path / "labels.npy", "--ground-truth", path)
+    result = run(command, *arguments, "--void", -1)
+    assert "1 annotation, 2 segments" in result.output
+    assert "1.0000" in result.output
+    for void in ((), ("--void", -2)):
+        with pytest.raises(UserError, match="negative label -1"):
+            run(command, *arguments, *void)
 
 
 def test_void_labels_of_segments_that_are_numbered_anew_are_refused(images, tmp_path):

@@ -20,7 +20,7 @@ from PIL import Image
 import dynseg
 from dynseg.cli import main_group
 from dynseg.errors import UserError
-from dynseg.own_images.outputs import FORMATS, RECORD, Labelled, write_outputs
+from dynseg.own_images.outputs import RECORD, Labelled, write_outputs
 
 QUICK = ["--iterations", "3", "--max-labels", "8", "--min-labels", "1", "--threads", "1"]
 RUN_ANYWHERE = {**os.environ, "PYTHONPATH": str(Path(dynseg.__file__).parents[1])}
@@ -81,7 +81,8 @@ def test_every_kind_of_picture_gets_a_label_map_of_its_size(tmp_path: Path, name
 
 def test_label_maps_are_exact_in_every_format(tmp_path: Path) -> None:
     save(tmp_path / "a.png")
-    formats = [name for name, each in FORMATS.items() if not each.needs_hierarchy]
+    # Tables, other tools' formats and georeferences have tests of their own.
+    formats = ["png", "overlay", "boundaries", "npy", "h5", "json"]
     result = run(tmp_path / "a.png", "-o", tmp_path / "out", *(x for name in formats for x in ("--format", name)))
     assert result.exit_code == 0, result.output
     out = tmp_path / "out"

@@ -1,6 +1,8 @@
 """What a job of the workflow writes."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from small_workflow import write_dataset
 from dynseg.cli import main
 from dynseg.datasets.preparing import prepare
 from dynseg.io.label_maps import read_attributes, read_labels, read_series
+from dynseg.methods import Method, Segmentation
+from dynseg.workflow.together import SegmentingTogether
 
 
 @pytest.fixture
@@ -51,3 +55,39 @@ def test_scales_that_the_method_does_not_take_are_one_sentence(
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+NETWORK = ("--method=cnn", "--set=scheme=fsf", "--set=mu=15", "--set=components=1", "--set=channels=8")
+QUICK = ("--set=iterations=4", "--set=minimum_labels=1", "--set=stop=fixed")
+
+
+def test_a_gpu_segments_the_images_of_a_size_together(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU does, on the CPU."""
+    alone, together = tmp_path / "alone.h5", tmp_path / "together.h5"
+    assert segment_batch(dataset, *NETWORK, *QUICK, "--device=cpu", f"--output={alone}") == 0
+    counts = []
+
+    def on_the_cpu(method: Method, parameters: object, seed: int, device: str, *others: Any) -> SegmentingTogether:
+        assert device == "cuda"
+
+        def segment_together(images: list[Any], *arguments: Any) -> list[Segmentation]:
+            counts.append(len(images))
+            assert method.segment_together is not None
+            return method.segment_together(images, *arguments)
+
+        watched = dataclasses.replace(method, segment_together=segment_together, count_together=lambda *_: 5)
+        return SegmentingTogether(watched, parameters, seed, "cpu", *others)
+
+    monkeypatch.setattr("dynseg.cli.segment_batch.resolve_device", lambda device: "cuda")
+    monkeypatch.setattr("dynseg.cli.segment_batch.SegmentingTogether", on_the_cpu)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "a card")
+    assert segment_batch(dataset, *NETWORK, *QUICK, f"--output={together}") == 0
+    assert counts == [2]
+    for image in ("a", "b"):
+        assert (read_labels(together, image) == read_labels(alone, image)).mean() > 0.98
+        found, expected = read_attributes(together, image), read_attributes(alone, image)
+        assert found["device"] == "cuda (a card)"
+        assert found["iterations_run"] == expected["iterations_run"] == 4
+        assert found["seconds"] > 0

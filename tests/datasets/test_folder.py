@@ -143,6 +143,18 @@ def test_void_may_be_any_labels(tmp_path: Path, void: str, expected: list[int]) 
     assert read_segments(tmp_path / "out" / "ground_truth.h5", "a").tolist() == [[expected] * 4]
 
 
+def test_void_may_be_negative(tmp_path: Path) -> None:
+    source = folder(tmp_path / "in", {"a.jpg": picture()})
+    content = io.BytesIO()
+    np.save(content, np.where(LABELS == 9, -1, LABELS.astype(np.int16)))
+    annotations = folder(tmp_path / "labels", {"a.npy": content.getvalue()})
+    with pytest.raises(UserError, match="negative label -1"):
+        prepare("folder", source, tmp_path / "out", "mine", annotations=annotations)
+    prepare("folder", source, tmp_path / "out", "mine", annotations=annotations, void="-1")
+    segments = read_segments(tmp_path / "out" / "ground_truth.h5", "a")[0]
+    assert np.array_equal(segments == 0, LABELS == 9)
+
+
 def test_the_usual_index_for_unlabelled_pixels_is_warned_of_unless_void_is_said(tmp_path: Path) -> None:
     source = folder(tmp_path / "in", {"a.jpg": picture()})
     labels = np.where(LABELS == 9, 255, LABELS).astype(np.uint8)

@@ -183,3 +183,22 @@ def test_each_colour_is_a_label_and_black_is_0() -> None:
     colours = np.array([[[0, 0, 0], [0, 0, 1], [0, 1, 0]], [[1, 0, 0], [255, 255, 255], [0, 0, 0]]], np.uint8)
     labels = read_label_image(encoded(Image.fromarray(colours)))
     assert labels.tolist() == [[0, 1, 256], [65536, 0xFFFFFF, 0]]
+
+
+def test_a_heic_is_read_by_its_own_package(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    rows, columns = np.indices((48, 64))
+    colours = np.stack([rows * 5, columns * 3, 200 - rows * 2], axis=2).astype(np.uint8)
+    pillow_heif.from_pillow(Image.fromarray(colours)).save(tmp_path / "a.heic", quality=95, chroma=444)
+    # Names don't matter.
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.heic").read_bytes())
+    for name in ("a.heic", "a.jpg"):
+        picture = read_picture(tmp_path / name)
+        assert picture.pixels.shape == colours.shape
+        assert picture.pixels.dtype == np.uint8
+        assert np.abs(picture.pixels.astype(int) - colours).mean() < 2
+    cut = (tmp_path / "a.heic").read_bytes()[:-600]
+    with pytest.raises(UserError, match="a broken one"):
+        read_picture(cut, name="a broken one")
+    with pytest.raises(UserError, match="changes labels"):
+        read_label_image(tmp_path / "a.heic")

@@ -49,7 +49,7 @@ def test_smooth_continuity_is_quadratic_below_1(shape: tuple[int, int, int], see
         expected += mean(response[:, 1:] - response[:, :-1])
     if shape[2] > 1:
         expected += mean(response[:, :, 1:] - response[:, :, :-1])
-    actual = continuity_loss(torch.from_numpy(response)[None], "smooth_l1").item()
+    actual = continuity_loss(torch.from_numpy(response)[None], kind="smooth_l1").item()
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 

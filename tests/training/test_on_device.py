@@ -1,10 +1,12 @@
-"""Steps, loop, prediction, API and IIC where `--device` and `--dtype` say, against the CPU in double precision.
+"""Steps, loop, groups, prediction, API and IIC where `--device` and `--dtype` say, against the CPU in double precision.
 
 pytest --device cuda tests/training/test_on_device.py
 pytest --dtype float64 tests/training/test_on_device.py
 """
 
 import copy
+import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,10 @@ import dynseg
 from dynseg.methods import Context
 from dynseg.methods.iic import IicParameters
 from dynseg.methods.iic import segment as segment_by_iic
+from dynseg.training.group.convolution import LibraryConvolution, ProductConvolution
+from dynseg.training.group.loop import train_together
+from dynseg.training.group.network import NetworkGroup
+from dynseg.training.group.step import GroupStep
 from dynseg.training.joint_step import JointStep
 from dynseg.training.loop import CHECK_EVERY, make_step, train
 from dynseg.training.network import SegmentationNetwork, initial_network
@@ -126,6 +132,57 @@ def test_how_often_the_loop_checks_changes_nothing(device: str) -> None:
     assert len(first.history["iteration"]) == len(second.history["iteration"])
     for one, other in zip(first_weights, second_weights, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def group_losses(device: str, kept: torch.dtype, count: int, **options: Any) -> tuple[list[Tensor], Tensor]:
+    """Return the losses of a group's forward pass, and its gradients by network, in float64 on the CPU."""
+    networks = [initial_network(2, CHANNELS, seed).to(device, kept) for seed in range(count)]
+    group = NetworkGroup(networks)
+    images = image_of(device, kept).expand(count, -1, -1, -1)
+    step = GroupStep(group, images, **options)
+    with tf32_allowed(False):
+        shown = step.forward()
+        gradients = step.gradients(torch.full((count,), WEIGHT, device=device, dtype=kept)).cpu().double()
+    losses = [shown.similarity_loss.cpu().double(), shown.continuity_loss.cpu().double()]
+    return losses, torch.stack([gradients[group.owners.cpu() == number] for number in range(count)])
+
+
+@pytest.mark.parametrize("kind", [LibraryConvolution, ProductConvolution])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_group_is_that_of_the_cpu_in_double_precision(
+    device: str, dtype: torch.dtype, kind: type[LibraryConvolution], count: int
+) -> None:
+    if device == "mps":
+        pytest.skip("groups run on the CPU and on CUDA")
+    of_losses, of_gradients = TOLERANCES[dtype]
+    reduced, kept = (dtype, torch.float32) if dtype in REDUCED else (None, dtype)
+    expected, expected_gradients = group_losses("cpu", torch.float64, count)
+    losses, gradients = group_losses(device, kept, count, reduced_type=reduced, convolution=kind(count))
+    for loss, other in zip(losses, expected, strict=True):
+        torch.testing.assert_close(loss, other, rtol=of_losses, atol=0)
+    errors = (gradients - expected_gradients).norm(dim=1) / expected_gradients.norm(dim=1)
+    # Of reduced types other labels than the expected ones are targets at some pixels.
+    assert errors.max() < (1.0 if reduced else of_gradients)
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_groups_train_as_single_networks_do_on_the_cpu(device: str, captured: bool) -> None:
+    if device == "mps":
+        pytest.skip("groups run on the CPU and on CUDA")
+    parameters = TrainingParameters(components=2, channels=CHANNELS, iterations=20, minimum_labels=9, step="plain")
+    weighting = weight_of("fsf", 15.0)
+    networks = [initial_network(2, CHANNELS, seed).to(device) for seed in range(3)]
+    images = image_of(device, torch.float32).expand(3, -1, -1, -1)
+    with warnings.catch_warnings():
+        # That an iteration couldn't be captured.
+        warnings.simplefilter("error", RuntimeWarning)
+        results = train_together(networks, images, parameters, weighting, captured=captured)
+    for seed, result in enumerate(results):
+        step = PlainStep(initial_network(2, CHANNELS, seed).double(), image_of("cpu", torch.float64))
+        expected = train(step, weighting, parameters)
+        shortest = min(len(expected.history["iteration"]), len(result.history["iteration"]), 5)
+        for name in ("similarity_loss", "continuity_loss"):
+            np.testing.assert_allclose(result.history[name][:shortest], expected.history[name][:shortest], rtol=1e-3)
 
 
 def test_a_joint_step_of_the_same_image_twice_is_the_step_of_one(device: str) -> None:

@@ -116,3 +116,18 @@ def test_both_steps_give_the_same_label_map_after_fifty_iterations() -> None:
     agreement = (segment(image, step="fast", **changes) == segment(image, step="plain", **changes)).mean()
     # Float32 sums in another order move single pixels, and training amplifies that.
     assert agreement > 0.97
+
+
+@pytest.mark.parametrize("scribbled", [False, True])
+def test_what_a_gpu_runs_gives_the_same(monkeypatch: pytest.MonkeyPatch, scribbled: bool) -> None:
+    scribbles = np.full((24, 32), -1, dtype=np.int64)
+    scribbles[4:20, 2:12], scribbles[4:20, 20:30] = 3, 8
+    options = {"scribbles": scribbles} if scribbled else {}
+    seen: list[int] = []
+    expected = run(picture(), **options)
+    monkeypatch.setattr("dynseg.training.run.runs_in_group", lambda image, parameters: True)
+    found = run(picture(), **options, on_iteration=lambda iteration, *_: seen.append(iteration))
+    assert seen == list(range(1, 9))
+    np.testing.assert_array_equal(found.history["label_count"], expected.history["label_count"])
+    np.testing.assert_allclose(found.history["similarity_loss"], expected.history["similarity_loss"], rtol=1e-3)
+    assert (found.labels == expected.labels).mean() > 0.99

@@ -30,6 +30,8 @@ class ForwardPass:
         Values in [0, 1], of the network's type.
     keeps_features : bool
         Whether every layer's features stay, as a backward pass needs them; otherwise two maps serve all layers.
+    valid : Tensor, (H, W), bool, optional
+        The pixels that the statistics of batch norm are taken from; by default all.
 
     Attributes
     ----------
@@ -44,9 +46,13 @@ class ForwardPass:
     normalisations : list of Normalisation
         Batch norms of the last run, by layer.
     runner : StripRunner
+    counted : int
+        The number of pixels that statistics are taken from.
     """
 
-    def __init__(self, network: SegmentationNetwork, image: Tensor, keeps_features: bool) -> None:
+    def __init__(
+        self, network: SegmentationNetwork, image: Tensor, keeps_features: bool, valid: Tensor | None = None
+    ) -> None:
         self.convolutions = cast(list[nn.Conv2d], list(network.convolutions))
         self.biases = [cast(Tensor, convolution.bias) for convolution in self.convolutions]
         self.batch_norms = cast(list[nn.BatchNorm2d], list(network.normalisations))
@@ -57,6 +63,8 @@ class ForwardPass:
         maps = [image.new_empty(shape) for _ in range(layers if keeps_features else 2)]
         *self.features, self.responses = (maps[layer % len(maps)] for layer in range(layers))
         self.normalisations: list[Normalisation] = []
+        self._valid = valid
+        self.counted = self.height * self.width if valid is None else int(valid.sum())
         strip = strip_height(self.height, self.width)
         self.runner = StripRunner(self.height, strip, lambda: StripBuffers(strip, *shape[1:], image.dtype))
 
@@ -88,7 +96,7 @@ class ForwardPass:
         def work(rows: slice, buffers: StripBuffers) -> Moments:
             features = as_pixels(self.features[0][rows])
             torch.mm(as_pixels(self.neighbourhoods[rows]), kernels, out=features)
-            return measure_moments(features.clamp_min_(0), buffers.pixels(0, len(features)))
+            return self._measure(rows, features.clamp_min_(0), buffers)
 
         self._normalise(self.runner.strips(work))
 
@@ -100,8 +108,7 @@ class ForwardPass:
         def work(rows: slice, buffers: StripBuffers) -> Moments:
             inputs = buffers.convolution.read_inputs(rows.start, self.height, write_inputs)
             buffers.convolution.convolve(inputs, kernels, self.features[layer][rows], self.biases[layer], minimum=0)
-            features = as_pixels(self.features[layer][rows])
-            return measure_moments(features, buffers.pixels(0, len(features)))
+            return self._measure(rows, as_pixels(self.features[layer][rows]), buffers)
 
         self._normalise(self.runner.strips(work))
 
@@ -115,9 +122,15 @@ class ForwardPass:
             # Features that vary little about a large mean would lose most of their digits in the sum over channels.
             centred = normalisation.centred(as_pixels(self.features[-1][rows]), out=buffers.pixels(0, len(responses)))
             torch.mm(centred, kernels, out=responses)
-            return measure_moments(responses, buffers.pixels(0, len(responses)))
+            return self._measure(rows, responses, buffers)
 
         self._normalise(self.runner.strips(work))
+
+    def _measure(self, rows: slice, features: Tensor, buffers: StripBuffers) -> Moments:
+        """Return the moments of some rows, (pixels, channels); the first buffer is overwritten."""
+        if self._valid is not None:
+            features = features[self._valid[rows].flatten()]
+        return measure_moments(features, buffers.pixels(0, len(features)))
 
     def _normalise(self, moments: list[Moments]) -> None:
         module = self.batch_norms[len(self.normalisations)]

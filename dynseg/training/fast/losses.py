@@ -8,9 +8,16 @@ from torch import Tensor
 from dynseg.training.fast.continuity import PENALTIES
 from dynseg.training.fast.normalisation import Normalisation
 from dynseg.training.fast.strips import StripBuffers, StripRunner, as_pixels, total
-from dynseg.training.losses import pixel_weights
+from dynseg.training.losses import valid_pairs
 from dynseg.training.parameters import Continuity
-from dynseg.training.step import Observation, count_labels, with_scribbles
+from dynseg.training.step import (
+    Observation,
+    as_targets,
+    count_labels,
+    similarity_weights,
+    with_scribbles,
+    without_invalid,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class ResponseLosses:
         Runs on the strips of that map.
     scribbles : Tensor, (H, W), int64, optional
         Labels that some pixels should get, -1 elsewhere; see `dynseg.training.losses.pixel_weights`.
+    valid : Tensor, (H, W), bool, optional
+        The pixels that count; by default all.
     continuity : {"l1", "smooth_l1"}
         See `dynseg.training.losses.continuity_loss`.
 
@@ -55,6 +64,7 @@ class ResponseLosses:
         responses: Tensor,
         runner: StripRunner[StripBuffers],
         scribbles: Tensor | None,
+        valid: Tensor | None = None,
         continuity: Continuity = "l1",
     ) -> None:
         self.gradients = torch.empty_like(responses)
@@ -65,7 +75,16 @@ class ResponseLosses:
         self._labels = torch.empty(self._height, self._width, dtype=torch.int64)
         self._scribbles = scribbles
         self._penalty = PENALTIES[continuity]
-        self._weights = None if scribbles is None else pixel_weights(scribbles).to(responses.dtype)
+        self._weights = similarity_weights(scribbles, valid, responses.dtype)
+        self._valid = valid
+        self._valid_share = 1.0 if valid is None else float(valid.double().mean())
+        pairs = None if valid is None else [valid_pairs(valid, axis) for axis in (0, 1)]
+        self._pairs = None if pairs is None else [each[:, :, None].to(responses.dtype) for each in pairs]
+        channels = responses.shape[-1]
+        # The part of one pair of neighbours, and one channel, in the mean that L_con takes over them.
+        counts = [responses[1:].numel(), responses[:, 1:].numel()]
+        counts = counts if pairs is None else [channels * int(each.sum()) for each in pairs]
+        self._vertical_share, self._horizontal_share = (1 / max(count, 1) for count in counts)
 
     def observe(self, normalisation: Normalisation) -> tuple[Observation, ResponseSums]:
         """Measure the response map, and fill `gradients`.
@@ -90,10 +109,12 @@ class ResponseLosses:
             differences = exponentials.scatter_add_(1, self._target(rows).reshape(-1, 1), -sums[:, None])
             reciprocals = torch.reciprocal(sums)
             similarity = sums.log_()
-            if self._weights is not None and shortfall is not None:
+            if shortfall is not None:
+                similarity.add_(shortfall)
+            if self._weights is not None:
                 weights = self._weights[rows].flatten()
                 reciprocals.mul_(weights)
-                similarity.add_(shortfall).mul_(weights)
+                similarity.mul_(weights)
             gradient = differences.mul_(reciprocals[:, None]).sum(dim=0)
             products = torch.mul(differences, responses, out=buffers.pixels(0, len(responses))).sum(dim=0)
             similarity = similarity.sum().expand_as(products)
@@ -109,11 +130,13 @@ class ResponseLosses:
             vertical * self._vertical_share + horizontal * self._horizontal_share
             for vertical, horizontal in zip(sums[:of_axis], sums[of_axis:], strict=True)
         ]
+        labels = self._labels.clone() if self._valid is None else without_invalid(self._labels, self._valid)
         observation = Observation(
-            self._labels.clone(),
-            count_labels(self._labels, self._responses.shape[-1]),
+            labels,
+            count_labels(labels, self._responses.shape[-1]),
             (similarity[0] / self._pixels).to(self._responses.dtype),
             self._penalty.loss(penalties, scale).to(self._responses.dtype),
+            self._valid_share,
         )
         return observation, ResponseSums(gradient, products, self._penalty.products(penalties, normalisation.factor))
 
@@ -127,7 +150,7 @@ class ResponseLosses:
         target : Tensor, (H, W), int64
             Labels of L_sim; scribbles come first.
         """
-        target = with_scribbles(target, self._scribbles)
+        target = with_scribbles(as_targets(target, self._valid), self._scribbles)
         pixels = self.gradients.new_ones(self._pixels) if self._weights is None else self._weights.flatten()
         gradient, products = sums.gradient, sums.products
         for labels, weights in ((self._target(slice(None)), pixels), (target, -pixels)):
@@ -164,6 +187,8 @@ class ResponseLosses:
         factor, slope, constant = coefficients
         responses = as_pixels(self._responses[rows])
         gradient = torch.addcmul(constant, responses, slope, out=buffers.pixels(0, len(responses)))
+        if self._valid is not None:
+            gradient.mul_(self._valid[rows].flatten()[:, None])
         gradient.addcmul_(as_pixels(self.gradients[rows]), factor, value=1 / self._pixels)
         self._add_continuity_gradient(rows, weight, factor, gradient, buffers)
         return gradient
@@ -194,23 +219,22 @@ class ResponseLosses:
             return None
         return (largest - responses.gather(1, self._target(rows).reshape(-1, 1)))[:, 0]
 
-    @property
-    def _vertical_share(self) -> float:
-        """The part of one pair of vertical neighbours, and one channel, in the mean that L_con takes over them."""
-        return 1 / max(self._responses[1:].numel(), 1)
-
-    @property
-    def _horizontal_share(self) -> float:
-        return 1 / max(self._responses[:, 1:].numel(), 1)
-
     def _vertical_differences(self, start: int, stop: int, buffers: StripBuffers) -> Tensor:
-        """Return the responses of the rows from start to stop, each less those of the row above it, if there is one."""
-        responses = self._responses[max(start - 1, 0) : stop]
+        """Return the responses of the rows from start to stop, each less those of the row above it, if there is one.
+
+        0 where one of the two doesn't count.
+        """
+        first = max(start - 1, 0)
+        responses = self._responses[first:stop]
         differences = buffers.map(1, len(responses) - 1, self._width)
-        return torch.sub(responses[1:], responses[:-1], out=differences)
+        torch.sub(responses[1:], responses[:-1], out=differences)
+        return (
+            differences if self._pairs is None else differences.mul_(self._pairs[0][first : first + len(differences)])
+        )
 
     def _horizontal_differences(self, rows: slice, buffers: StripBuffers) -> Tensor:
         """Return the responses of every column but the first, each less those of the column to its left."""
         responses = self._responses[rows]
         differences = buffers.map(1, len(responses), self._width - 1)
-        return torch.sub(responses[:, 1:], responses[:, :-1], out=differences)
+        torch.sub(responses[:, 1:], responses[:, :-1], out=differences)
+        return differences if self._pairs is None else differences.mul_(self._pairs[1][rows])

@@ -18,6 +18,9 @@ class Moments:
 
 def measure_moments(features: Tensor, buffer: Tensor) -> Moments:
     """Return the moments of features (pixels, channels); the buffer, of the same shape, is overwritten."""
+    if not len(features):
+        nothing = features.new_zeros(features.shape[1])
+        return Moments(0, nothing, nothing)
     mean = features.mean(dim=0)
     # Of deviations, not of values: the difference of two large sums would leave a small variance inexact.
     torch.sub(features, mean, out=buffer)

@@ -40,6 +40,8 @@ class FastStep:
         Values in [0, 1], of the network's type.
     scribbles : Tensor, (H, W), int64, optional
         Labels that some pixels should get, -1 elsewhere; see `dynseg.training.losses.pixel_weights`.
+    valid : Tensor, (H, W), bool, optional
+        The pixels that count; see `dynseg.training.step.PlainStep`.
     continuity : {"l1", "smooth_l1"}
         See `dynseg.training.losses.continuity_loss`.
     """
@@ -50,10 +52,12 @@ class FastStep:
         image: Tensor,
         *,
         scribbles: Tensor | None = None,
+        valid: Tensor | None = None,
         continuity: Continuity = "l1",
     ) -> None:
-        self._forward = ForwardPass(network, image, keeps_features=True)
-        self._losses = ResponseLosses(self._forward.responses, self._forward.runner, scribbles, continuity)
+        self._forward = ForwardPass(network, image, keeps_features=True, valid=valid)
+        self._losses = ResponseLosses(self._forward.responses, self._forward.runner, scribbles, valid, continuity)
+        self._counts = None if valid is None else valid[:, :, None].to(image.dtype)
         self._sums: ResponseSums | None = None
         channels = self._forward.responses.shape[-1]
         self._kernel_gradients = image.new_empty(self._forward.runner.band_count, PATCH**2, channels, channels)
@@ -97,9 +101,10 @@ class FastStep:
 
     def _backward_coefficients(self, gradients: dict[Tensor, Tensor], layer: int) -> tuple[Tensor, Tensor, Tensor]:
         module = self._forward.batch_norms[layer]
-        pixels = self._forward.height * self._forward.width
         normalisation = self._forward.normalisations[layer]
-        return normalisation.backward_coefficients(gradients[module.bias], gradients[module.weight], pixels)
+        return normalisation.backward_coefficients(
+            gradients[module.bias], gradients[module.weight], self._forward.counted
+        )
 
     def _backpropagate_pixels(self, gradients: dict[Tensor, Tensor], weight: Tensor) -> Tensor:
         """Carry the losses' gradient through the last batch norm and the 1×1 convolution."""
@@ -165,8 +170,13 @@ class FastStep:
 
         def write(rows: slice, out: Tensor) -> None:
             features = self._forward.features[layer][rows]
-            torch.addcmul(constant, output_gradients[rows], scale, out=out)
-            out.addcmul_(features, slope)
+            if self._counts is None:
+                torch.addcmul(constant, output_gradients[rows], scale, out=out)
+                out.addcmul_(features, slope)
+            else:
+                # Pixels that don't count had no part in the statistics.
+                torch.addcmul(constant, features, slope, out=out)
+                out.mul_(self._counts[rows]).addcmul_(output_gradients[rows], scale)
             # What autograd calls for ReLU: a mask would be a pass and a temporary more.
             torch.ops.aten.threshold_backward.grad_input(out, features, 0, grad_input=out)
 

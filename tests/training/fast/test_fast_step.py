@@ -221,7 +221,12 @@ def test_any_number_of_bands_has_exact_gradients(bands: int) -> None:
 
 
 def smooth_gradients(
-    kind: type, shape: Shape, dtype: torch.dtype, spread: float, scribbles: Tensor | None = None
+    kind: type,
+    shape: Shape,
+    dtype: torch.dtype,
+    spread: float,
+    scribbles: Tensor | None = None,
+    valid: Tensor | None = None,
 ) -> tuple[Observation, list[Tensor]]:
     """What a step with smooth L1 shows, and its gradients but of the two constants, of a batch norm with a spread.
 
@@ -232,7 +237,7 @@ def smooth_gradients(
         factors = network.normalisations[-1].weight
         factors.mul_(torch.linspace(0.5, 1.5, len(factors)) * spread)
         factors[::2].neg_()
-    step = kind(network, random_image(shape).to(dtype), scribbles=scribbles, continuity="smooth_l1")
+    step = kind(network, random_image(shape).to(dtype), scribbles=scribbles, valid=valid, continuity="smooth_l1")
     observation = step.forward()
     found = step.gradients(WEIGHT.to(dtype))
     constants = {network.convolutions[-1].bias, network.normalisations[-2].bias}
@@ -246,6 +251,15 @@ def test_gradients_of_smooth_l1_in_float64_are_exact(shape: Shape, spread: float
     observed, fast = smooth_gradients(FastStep, shape, torch.float64, spread)
     assert torch.equal(observed.labels, expected.labels)
     assert observed.continuity_loss.item() == pytest.approx(expected.continuity_loss.item(), rel=1e-9, abs=1e-12)
+    assert largest_error(fast, plain) < 1e-9
+
+
+def test_gradients_of_smooth_l1_are_exact_where_some_pixels_do_not_count() -> None:
+    shape = (40, 31, 2, 12)
+    valid = torch.rand(40, 31, generator=torch.Generator().manual_seed(1)) < 0.8
+    expected, plain = smooth_gradients(PlainStep, shape, torch.float64, 1.0, valid=valid)
+    observed, fast = smooth_gradients(FastStep, shape, torch.float64, 1.0, valid=valid)
+    assert observed.continuity_loss.item() == pytest.approx(expected.continuity_loss.item(), rel=1e-9)
     assert largest_error(fast, plain) < 1e-9
 
 
