@@ -25,11 +25,11 @@ from PIL import Image
 
 REPOSITORY = Path(__file__).parents[1]
 STAND_IN = """
-    from dataclasses import dataclass
     import numpy as np
     from dynseg.methods import Method, Segmentation
+    from dynseg.parameters import parameter_class
 
-    @dataclass(frozen=True)
+    @parameter_class
     class Parameters:
         levels: int = 2
 
@@ -72,10 +72,17 @@ def write_pictures(folder: Path, count: int) -> dict[str, str]:
 
 
 def snakemake(folder: Path, environment: Mapping[str, str], *arguments: str) -> dict[str, Any]:
-    """Run Snakemake; return its wall and own CPU seconds, its peak memory in MB and what it printed."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), *arguments]
+    """Run Snakemake; return the number of jobs, and the figures of `watched`."""
+    figures, text = watched(folder, environment, "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), *arguments)
+    total = re.search(r"^total +(\d+)$", text, flags=re.MULTILINE)
+    return {"jobs": int(total[1]) if total else 0, **figures}
+
+
+def watched(folder: Path, environment: Mapping[str, str], *module: str) -> tuple[dict[str, Any], str]:
+    """Run a Python module; return its wall and own CPU seconds and its peak memory in MB, and what it printed."""
+    command = [sys.executable, "-m", *module]
     start = time.perf_counter()
-    with (folder / "snakemake.log").open("w") as log:
+    with (folder / "printed.log").open("w") as log:
         process = psutil.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         own, memory = 0.0, 0
         while process.poll() is None:
@@ -85,16 +92,10 @@ def snakemake(folder: Path, environment: Mapping[str, str], *arguments: str) -> 
                 break
             time.sleep(0.1)
         process.wait()
-    text = (folder / "snakemake.log").read_text()
+    text = (folder / "printed.log").read_text()
     if process.returncode != 0:
         raise click.ClickException(text[-3000:])
-    total = re.search(r"^total +(\d+)$", text, flags=re.MULTILINE)
-    return {
-        "jobs": int(total[1]) if total else 0,
-        "wall s": time.perf_counter() - start,
-        "own CPU s": own,
-        "peak MB": memory / 1e6,
-    }
+    return {"wall s": time.perf_counter() - start, "own CPU s": own, "peak MB": memory / 1e6}, text
 
 
 def write_config(folder: Path, dataset: dict[str, str], methods: int, images_per_job: int | str) -> None:
@@ -129,6 +130,22 @@ def measure_run(
     return rows
 
 
+def measure_own_images(folder: Path, images: int) -> list[dict[str, Any]]:
+    """Return the figures of `dynseg segment` on pictures of 8 × 12 pixels with next to no training, and of resuming."""
+    random = np.random.default_rng(0)
+    (folder / "given").mkdir(parents=True)
+    for number in range(images):
+        picture = random.integers(0, 256, (8, 12, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / "given" / f"image{number:06}.ppm")
+    command = ["dynseg", "segment", "given", "-o", "out", "--threads", "1", "--method", "network"]
+    command += ["--iterations", "1", "--max-labels", "4"]
+    rows = []
+    for more in ([], ["--resume"]):
+        figures, _ = watched(folder, os.environ, *command, *more)
+        rows.append({"what": " ".join(["dynseg segment", *more]), "images": images, **figures})
+    return rows
+
+
 def measure_paper(folder: Path) -> list[dict[str, Any]]:
     """Return the figures of planning config/config.yaml and its tuning grids, on pretended datasets of their sizes."""
     shutil.copytree(REPOSITORY / "config", folder / "config")
@@ -150,7 +167,8 @@ def pretend_prepared(folder: Path, ids: Sequence[str]) -> None:
     (folder / "images").mkdir(parents=True)
     for image_id in ids:
         (folder / "images" / f"{image_id}.jpg").touch()
-    (folder / "sizes.csv").write_text("image,height,width\n" + "".join(f"{name},321,481\n" for name in ids))
+    rows = (f"{name},321,481,0123456789abcdef\n" for name in ids)
+    (folder / "sizes.csv").write_text("".join(["image,height,width,content\n", *rows]))
     (folder / "ground_truth.h5").touch()
     (folder / "images.txt").write_text("".join(f"{name}\n" for name in ids))
 
@@ -168,15 +186,17 @@ def contents(folder: Path) -> dict[str, Any]:
 @click.option("--images", default=17_000, show_default=True, help="Planned in batches.")
 @click.option("--single", default=2_000, show_default=True, help="Images planned with a job for each.")
 @click.option("--share", default=20, show_default=True, help="Images of the runs.")
+@click.option("--own-images", default=1_000, show_default=True, help="Images for `dynseg segment`.")
 @click.option("--methods", default=9, show_default=True)
 @click.option("--out", default=RESULTS / "scale.json", show_default=True, type=click.Path(path_type=Path))
-def command(images: int, single: int, share: int, methods: int, out: Path) -> None:
+def command(images: int, single: int, share: int, own_images: int, methods: int, out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="dynseg-scale-") as name:
         folder = Path(name)
         (folder / "stand-in").mkdir()
         environment = install_stand_in(folder / "stand-in")
         rows = [
             *measure_paper(folder / "paper"),
+            *measure_own_images(folder / "own-images", own_images),
             *measure_run(folder / "run", environment, share, methods, 1),
             *measure_run(folder / "run-auto", environment, share, methods, "auto"),
             measure_plan(folder / "single", environment, single, methods, 1),

@@ -20,8 +20,8 @@ class UserError(Exception):
 
 
 @contextmanager
-def warnings_said(say: Callable[[str], object]) -> Iterator[None]:
-    """Let `say` tell what dynseg logs as a warning.
+def warnings_said(say: Callable[[str], object], says_more: bool = False) -> Iterator[None]:
+    """Let `say` tell what dynseg logs as a warning, and what it logs as information if it says more.
 
     Examples
     --------
@@ -32,11 +32,17 @@ def warnings_said(say: Callable[[str], object]) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            say(f"dynseg: {record.getMessage()}")
+            is_warning = record.levelno >= logging.WARNING
+            say(f"dynseg: {record.getMessage()}" if is_warning else record.getMessage())
 
-    logger, handler = logging.getLogger("dynseg"), Handler(logging.WARNING)
+    level = logging.INFO if says_more else logging.WARNING
+    logger, handler = logging.getLogger("dynseg"), Handler(level)
+    before = logger.level
     logger.addHandler(handler)
+    if says_more:
+        logger.setLevel(level)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(before)

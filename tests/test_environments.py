@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -96,3 +97,33 @@ def test_the_catalogue_finds_what_it_asks_for() -> None:
     assert entry["usage"]["software-stack-deployment"]["conda"] is True
     assert (REPOSITORY / "workflow/Snakefile").exists()
     assert (REPOSITORY / "config/README.md").exists()
+
+
+def succeeds(*command: str) -> bool:
+    """Whether there is a program and it does what it is asked to."""
+    return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True).returncode == 0
+
+
+@pytest.mark.slow
+def test_the_docker_image_builds_and_starts_dynseg() -> None:
+    if not succeeds("docker", "info"):
+        pytest.skip("there is no Docker whose daemon runs")
+    if not succeeds("docker", "pull", "--quiet", "python:3.11-slim"):
+        pytest.skip("the base image can't be had")
+    tag = "dynseg:test"
+    subprocess.run(
+        ["docker", "build", "--quiet", "--tag", tag, "--file", "envs/Dockerfile", "."], cwd=REPOSITORY, check=True
+    )
+    for command in (["dynseg", "--version"], ["python", "-c", "import dynseg, snakemake"]):
+        subprocess.run(["docker", "run", "--rm", tag, *command], check=True)
+
+
+@pytest.mark.slow
+def test_the_apptainer_image_builds_and_starts_dynseg(tmp_path: Path) -> None:
+    if not succeeds("apptainer", "--version"):
+        pytest.skip("there is no Apptainer")
+    image = str(tmp_path / "dynseg.sif")
+    if not succeeds("apptainer", "pull", str(tmp_path / "base.sif"), "docker://python:3.11-slim"):
+        pytest.skip("the base image can't be had")
+    subprocess.run(["apptainer", "build", image, "envs/dynseg.def"], cwd=REPOSITORY, check=True)
+    subprocess.run(["apptainer", "exec", image, "dynseg", "--version"], check=True)

@@ -11,7 +11,7 @@ from dynseg.errors import UserError
 # Each subcommand is a module of the same name, loaded when it is called or listed.
 COMMANDS = {
     "For your images": ("segment", "cut", "fit", "score"),
-    "The workflow": ("init", "run", "doctor"),
+    "The workflow": ("init", "plan", "run", "doctor"),
     "Steps of the workflow": (
         "fetch",
         "compose-mosaic",

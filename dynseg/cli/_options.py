@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -13,6 +14,7 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 Command = Callable[..., None]
+Verbosity = Literal["quiet", "usual", "verbose"]
 
 connectivity_option = click.option(
     "--connectivity",
@@ -21,6 +23,16 @@ connectivity_option = click.option(
     show_default=True,
     help="Neighbours through which the pixels of a predicted segment are connected.",
 )
+
+
+def verbosity_options(command: Command) -> Command:
+    """Add --quiet and --verbose, of which the last one given counts, as the parameter `verbosity`."""
+    for letter, value, words in (
+        ("v", "verbose", "Say more: what it works with, and what is found on the way."),
+        ("q", "quiet", "Say nothing but warnings and errors, and show no progress."),
+    ):
+        command = click.option(f"-{letter}", f"--{value}", "verbosity", flag_value=value, help=words)(command)
+    return command
 
 
 def cut_options(command: Command) -> Command:

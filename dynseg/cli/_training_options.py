@@ -148,17 +148,20 @@ class IterationBar:
     ----------
     trainings, iterations : int
         The bar is full after so many trainings of so many iterations.
+    quiet : bool
+        Whether nothing is shown or said but what goes to standard error.
     """
 
-    def __init__(self, trainings: int, iterations: int) -> None:
+    def __init__(self, trainings: int, iterations: int, quiet: bool = False) -> None:
         from tqdm import tqdm
 
+        self._quiet = quiet
         self._iterations = iterations
         self._done = 0
         self._seen = 0
         self._counted = 0.0
         self._bar: tqdm[NoReturn] = tqdm(
-            total=trainings * iterations, unit="it", disable=None, leave=False, dynamic_ncols=True
+            total=trainings * iterations, unit="it", disable=quiet or None, leave=False, dynamic_ncols=True
         )
 
     def start(self, name: str) -> None:
@@ -191,6 +194,8 @@ class IterationBar:
         """Print a line above the bar."""
         from tqdm import tqdm
 
+        if self._quiet and not err:
+            return
         with tqdm.external_write_mode():
             # Names of files may be no valid text.
             click.echo(message.encode(errors="replace"), err=err)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dynseg.cli._options import PATH, check_cut, cut_options
+from dynseg.cli._options import PATH, Verbosity, check_cut, cut_options, verbosity_options
 from dynseg.errors import warnings_said
 from dynseg.own_images.outputs import FORMATS
 
@@ -29,6 +29,7 @@ from dynseg.own_images.outputs import FORMATS
     help="The photograph, for overlay, boundaries, viewer, labelstudio, labelme, geotiff and gpkg, which need it, and "
     "for csv, parquet and cvat, which say more with it.",
 )
+@verbosity_options
 def command(
     hierarchies: tuple[Path, ...],
     output: Path,
@@ -36,6 +37,7 @@ def command(
     scale: float | None,
     formats: tuple[str, ...],
     image: Path | None,
+    verbosity: Verbosity | None,
 ) -> None:
     """Cut saved regions anew, with no training.
 
@@ -64,9 +66,11 @@ def command(
     planned = plan_cuts(hierarchies, output, formats)
     if image is not None and len(planned) > 1:
         raise click.UsageError(f"--image is one photograph and there are {len(planned)} images: cut one at a time")
-    with warnings_said(partial(_say, err=True)):
+    with warnings_said(partial(_say, err=True), verbosity == "verbose"):
         for saved in planned:
-            _say(cut_saved(saved, segments, scale, image))
+            line = cut_saved(saved, segments, scale, image)
+            if verbosity != "quiet":
+                _say(line)
 
 
 def _say(text: str, err: bool = False) -> None:

@@ -1,11 +1,14 @@
 """`dynseg fit`: one network for many images."""
 
+import logging
 from contextlib import closing
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import click
 
+from dynseg.cli._options import Verbosity, verbosity_options
 from dynseg.cli._training_options import (
     MASK_HELP,
     IterationBar,
@@ -20,6 +23,7 @@ from dynseg.devices import limited_threads, resolve_device
 from dynseg.errors import UserError, warnings_said
 
 PATH = click.Path(path_type=Path)
+_logger = logging.getLogger("dynseg")
 
 
 @click.command()
@@ -29,6 +33,7 @@ PATH = click.Path(path_type=Path)
 @running_options
 @reading_options
 @click.option("--mask", type=PATH, help=MASK_HELP)
+@verbosity_options
 def command(
     references: tuple[Path, ...],
     output: Path,
@@ -47,6 +52,7 @@ def command(
     plane: str | None,
     nodata: str | None,
     mask: Path | None,
+    verbosity: Verbosity | None,
 ) -> None:
     """Train one network on reference images together, for `dynseg segment --model`.
 
@@ -72,15 +78,19 @@ def command(
     check_writable(output)
     from dynseg.api import DEFAULT_MAX_SIZE, fit, user_parameters
     from dynseg.model import save_model
+    from dynseg.own_images.cutting import listed
 
     changes = training_changes(iterations, max_labels, min_labels)
-    bar = IterationBar(1, user_parameters(scheme, mu, preset, **changes).iterations)
-    with limited_threads(threads or all_threads()), closing(bar), warnings_said(partial(bar.say, err=True)):
+    parameters = user_parameters(scheme, mu, preset, **changes)
+    bar = IterationBar(1, parameters.iterations, verbosity == "quiet")
+    saying = warnings_said(partial(bar.say, err=True), verbosity == "verbose")
+    with limited_threads(threads or all_threads()), closing(bar), saying:
         images, counting = [], []
         for source, _ in found.values():
             picture = read_masked(reading, source, masks.get(source), mask is not None)
             images.append(picture.pixels)
             counting.append(picture.valid)
+        _logger.info("training: %s", listed(asdict(parameters)))
         model = fit(
             images,
             scheme,
@@ -93,7 +103,10 @@ def command(
             on_iteration=bar,
             **changes,
         )
+        _logger.info("%s: %s", output, listed(model.facts))
     save_model(model, output)
+    if verbosity == "quiet":
+        return
     count = int(model.history["label_count"][-1])
     click.echo(
         f"{len(found)} reference image{'s' if len(found) > 1 else ''}: {count} labels after "

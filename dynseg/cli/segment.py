@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from dynseg.cli._options import PATH, check_cut, cut_options
+from dynseg.cli._options import PATH, Verbosity, check_cut, cut_options, verbosity_options
 from dynseg.cli._training_options import (
     MASK_HELP,
     NETWORK_OPTIONS,
@@ -98,6 +98,7 @@ For other tools:
 @click.option(
     "--model", type=PATH, help="Label with this network, from `dynseg fit`, instead of training one on each image."
 )
+@verbosity_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -126,6 +127,7 @@ def command(
     max_labels: int | None,
     min_labels: int | None,
     model: Path | None,
+    verbosity: Verbosity | None,
 ) -> None:
     """Segment images, with no labels and no training set.
 
@@ -210,12 +212,14 @@ def command(
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE)
     batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask, match)
-    if len(batch.waiting) < len(plan.images):
+    is_quiet = verbosity == "quiet"
+    if len(batch.waiting) < len(plan.images) and not is_quiet:
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)
 
-    bar = IterationBar(len(batch.waiting), labelling.iterations)
+    bar = IterationBar(len(batch.waiting), labelling.iterations, is_quiet)
+    saying = warnings_said(partial(bar.say, err=True), verbosity == "verbose")
     try:
-        with limited_threads(threads), closing(bar), warnings_said(partial(bar.say, err=True)):
+        with limited_threads(threads), closing(bar), saying:
             failures = batch.run(bar)
     except KeyboardInterrupt:
         click.echo(f"interrupted after {batch.done} of {len(batch.waiting)} images: --resume does the others", err=True)
@@ -242,7 +246,7 @@ def _refuse_regions(context: click.Context, formats: tuple[str, ...]) -> None:
 
 def _refuse_beside_model(context: click.Context) -> None:
     allowed = {"sources", "output", "formats", "method", "model", "max_size", "device", "threads", "resume"}
-    allowed |= {"channels", "value_range", "plane", "nodata", "mask"}
+    allowed |= {"channels", "value_range", "plane", "nodata", "mask", "verbosity"}
     given = _given(context, *(each.name or "" for each in context.command.params if each.name not in allowed))
     if given:
         raise click.UsageError(f"{given[0]} does nothing beside --model, which is trained: leave it out")

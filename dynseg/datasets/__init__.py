@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dynseg.datasets.example import Example
 from dynseg.errors import UserError
@@ -90,6 +91,9 @@ class Kind:
         For a kind that dynseg makes itself: the end of the made archive's or folder's name.
     keys : type
         The keys of a configuration's entry of this kind, beside those that every kind has.
+    expected : callable, optional
+        From a configuration's entry to the sizes (height, width) of the images, in pixels, before they are prepared: of
+        most kinds one size for all; none where that takes reading it. It decides no result.
     """
 
     read_examples: Callable[..., Iterator[Example]]
@@ -99,6 +103,7 @@ class Kind:
     unhashed_mirror: UnhashedMirror | None = None
     made_as: str | None = None
     keys: type[Section] = Section
+    expected: Callable[[Mapping[str, Any]], list[tuple[int, int]]] | None = None
 
     @property
     def needs_archive(self) -> bool:

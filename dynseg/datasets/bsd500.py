@@ -2,9 +2,9 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,8 @@ SPLITS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": (
 _IMAGE = re.compile(r"(?:^|/)BSDS500/data/images/(train|val|test)/([^/]+\.(?:jpg|png))$")
 _ANNOTATION = re.compile(r"(?:^|/)BSDS500/data/groundTruth/(train|val|test)/([^/]+\.mat)$")
 _IMAGES = 500
+_IMAGES_OF_SPLIT = {"train": 200, "val": 100, "test": 200, "trainval": 300}
+_SIZE = (321, 481)
 
 
 def read_examples(archive: Path, select: Select, split: str = "test") -> Iterator[Example]:
@@ -124,6 +126,11 @@ class Keys(Section):
     split: Annotated[Literal["train", "val", "test", "trainval"], Field(description="which images")] = "test"
 
 
+def expected(entry: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return the sizes of a split's images; see `dynseg.datasets.Kind`. A third of them stand upright."""
+    return [_SIZE] * _IMAGES_OF_SPLIT[entry.get("split", "test")]
+
+
 kind = Kind(
     read_examples,
     keys=Keys,
@@ -131,4 +138,5 @@ kind = Kind(
     annotated=True,
     archive=ARCHIVE,
     unhashed_mirror=UnhashedMirror(UNHASHED_MIRROR, check_complete),
+    expected=expected,
 )

@@ -1,11 +1,14 @@
 """Any folder or archive of pictures, with or without annotations of the same names."""
 
+import itertools
+import math
 import os
 import posixpath
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +22,7 @@ from dynseg.errors import UserError
 from dynseg.io.annotations import group_annotators, numbered_segments
 from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
-from dynseg.io.images import IMAGE_SUFFIXES
+from dynseg.io.images import IMAGE_SUFFIXES, read_image
 from dynseg.io.label_files import LABEL_SUFFIXES, read_label_maps
 from dynseg.parameters import Section, Text
 
@@ -30,6 +33,8 @@ VOID: dict[str, tuple[int, ...]] = {"": (), "segment": (), "ignore": (0,)}
 _USUAL_VOID = 255
 # Where a PNG says that its pixels are indices into a palette.
 _PNG, _COLOUR_TYPE, _PALETTE = b"\x89PNG\r\n\x1a\n", 25, 3
+# So many pictures of a folder say how large the others are.
+_LOOKED_AT = 8
 
 
 def read_examples(
@@ -195,9 +200,26 @@ class Keys(Section):
     ] = None
 
 
+def expected(entry: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return the sizes of some of a folder's pictures in turn, none for an archive; see `dynseg.datasets.Kind`."""
+    folder, annotations = Path(entry["archive"]), entry.get("annotations")
+    if not folder.is_dir():
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = list(_relative_names(folder, _without(folder, annotations and Path(annotations)), IMAGE_SUFFIXES))
+        sizes = []
+        for name in names[:: math.ceil(len(names) / _LOOKED_AT)]:
+            with suppress(UserError):
+                height, width = read_image(folder / name).shape[:2]
+                sizes.append((height, width))
+    return [size for size, _ in zip(itertools.cycle(sizes), names, strict=False)]
+
+
 kind = Kind(
     read_examples,
     keys=Keys,
+    expected=expected,
     options={
         "annotations": Option("archive or folder of label maps", is_path=True),
         "void": Option("labels that aren't scored, such as 255 or 0,255; segment for none, ignore for 0"),

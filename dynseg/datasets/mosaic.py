@@ -7,10 +7,11 @@ BSD500's archive layout and takes the same path as BSD500 from there on.
 import gzip
 import io
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -303,4 +304,17 @@ class Keys(Section):
     seed: Annotated[int, Field(ge=0, description="seed of their composition")] = 0
 
 
-kind = Kind(bsd500.read_examples, keys=Keys, options=bsd500.OPTIONS, annotated=True, made_as="mosaic.tgz")
+def expected(entry: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return the sizes of the mosaics; see `dynseg.datasets.Kind`."""
+    width, height = SIZE
+    return [(height, width)] * int(entry.get("images", 6))
+
+
+kind = Kind(
+    bsd500.read_examples,
+    keys=Keys,
+    options=bsd500.OPTIONS,
+    annotated=True,
+    made_as="mosaic.tgz",
+    expected=expected,
+)

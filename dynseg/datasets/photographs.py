@@ -2,9 +2,11 @@
 
 import importlib.util
 import io
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -99,4 +101,17 @@ class Keys(Section):
     ] = None
 
 
-kind = Kind(read_examples, keys=Keys, made_as="photographs")
+def expected(entry: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return the sizes of the photographs; see `dynseg.datasets.Kind`."""
+    from PIL import Image
+
+    sizes = []
+    for photograph in PHOTOGRAPHS:
+        with Image.open(picture_path(photograph)) as picture:
+            width, height = picture.size
+        share = min(1.0, entry.get("longest_side", math.inf) / max(width, height))
+        sizes.append((round(share * height), round(share * width)))
+    return sizes
+
+
+kind = Kind(read_examples, keys=Keys, made_as="photographs", expected=expected)

@@ -1,9 +1,9 @@
 """PASCAL VOC2012: photographs with one segmentation each, by object or by class."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ ARCHIVE = KnownArchive(
 SPLITS = ("train", "val", "trainval")
 MASKS = {"object": "SegmentationObject", "class": "SegmentationClass"}
 VOID = ("background", "ignore", "segment")
+
+_IMAGES_OF_SPLIT = {"train": 1464, "val": 1449, "trainval": 2913}
+_SIZE = (375, 500)
 
 _VOID_INDEX = 255
 _IMAGE = re.compile(r"(?:^|/)JPEGImages/([^/]+)\.jpg$")
@@ -141,6 +144,11 @@ class Keys(Section):
     ] = "background"
 
 
+def expected(entry: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return the most common size, for each of a split's images; see `dynseg.datasets.Kind`."""
+    return [_SIZE] * _IMAGES_OF_SPLIT[entry.get("split", "val")]
+
+
 kind = Kind(
     read_examples,
     keys=Keys,
@@ -151,4 +159,5 @@ kind = Kind(
     },
     annotated=True,
     archive=ARCHIVE,
+    expected=expected,
 )

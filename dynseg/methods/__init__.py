@@ -36,6 +36,10 @@ class Method:
     cost : callable, optional
         For a method that trains a network: from its parameters, the height and width of an image and the number of
         threads to a `dynseg.training.cost.Cost`. The workflow sizes jobs by it; it decides no result.
+    pixel_seconds : callable, optional
+        For a method that trains no network and has another speed than the cautious one that is supposed: from its
+        parameters to the seconds that a pixel takes on one thread of the machine of benchmarks/README.md. It decides no
+        result.
     takes_any_bands : bool
         Whether images may also be (H, W, bands) float32 from 0 to 1, as `dynseg.read_image` gives pictures of more than
         8 bits or of other channels. Other methods are given such pictures as uint8 RGB.
@@ -52,6 +56,7 @@ class Method:
     uses_seed: bool = True
     cost: Callable[[Any, int, int, int], Cost] | None = None
     takes_any_bands: bool = False
+    pixel_seconds: Callable[[Any], float] | None = None
     segment_together: Callable[[Sequence[NDArray[Any]], Sequence[Context], Any], list[Segmentation]] | None = None
     count_together: Callable[[Any, int, int], int] | None = None
 

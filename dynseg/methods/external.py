@@ -67,4 +67,4 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: ExternalPara
     return Segmentation(labels, facts={"source": str(prediction)}, hierarchy=hierarchy, series=series)
 
 
-method = Method(ExternalParameters, segment, uses_seed=False)
+method = Method(ExternalParameters, segment, uses_seed=False, pixel_seconds=lambda parameters: 1e-7)

@@ -50,4 +50,4 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: GraphBasedPa
     return Segmentation(labels)
 
 
-method = Method(GraphBasedParameters, segment, uses_seed=False)
+method = Method(GraphBasedParameters, segment, uses_seed=False, pixel_seconds=lambda parameters: 1.3e-6)

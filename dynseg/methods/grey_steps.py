@@ -38,4 +38,4 @@ def segment(image: NDArray[np.uint8], context: Context, parameters: GreyStepsPar
     return Segmentation((brightness * parameters.steps // (3 * 256)).astype(np.uint8))
 
 
-method = Method(GreyStepsParameters, segment, uses_seed=False)
+method = Method(GreyStepsParameters, segment, uses_seed=False, pixel_seconds=lambda parameters: 2e-8)

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 # Ji et al. draw brightness, contrast and saturation factors from 1 ± 0.4.
 JITTER = 0.4
-# How much more an iteration with its two views and its loss costs than the fast step's.
-SLOWDOWN = 3.0
+# How much more an iteration with its two views costs than the fast step's, and what the loss costs besides, in GFLOP
+# that take as long: for each complex number that it keeps of a pair of clusters.
+SLOWDOWN = 2.5
+SPECTRUM_GFLOP = 7e-6
 # Maps of a complex number for each pair of clusters that the loss keeps.
 SPECTRA = 3
 
@@ -232,12 +234,12 @@ def cost(parameters: IicParameters, height: int, width: int, threads: int = 1) -
     network = training_cost(training, height, width, threads)
     reduced_height, reduced_width = reduced_size(height, width, parameters.scale)
     rows, columns = reduced_height + parameters.displacement, (reduced_width + parameters.displacement) // 2 + 1
-    spectra = SPECTRA * 8 * parameters.clusters**2 * rows * columns
+    spectrum = parameters.clusters**2 * rows * columns
     return dataclasses.replace(
         network,
-        iteration_gflop=SLOWDOWN * network.iteration_gflop,
+        iteration_gflop=SLOWDOWN * network.iteration_gflop + SPECTRUM_GFLOP * spectrum,
         cpu_factor=1.0,
-        memory=network.memory + spectra,
+        memory=network.memory + SPECTRA * 8 * spectrum,
     )
 
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -101,6 +101,7 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     provenance = {
         name: value for name, value in read_attributes(saved.file, saved.image_id).items() if name not in stored.facts
     }
+    _logger.info("%s: at most %d regions, made by: %s", saved.file, stored.hierarchy.leaf_count, listed(provenance))
     result = _cut_again(stored, stored.hierarchy, segments, scale)
     valid = result.labels > 0 if VALID_PIXELS in stored.facts else None
     labelled = Labelled(None, result, saved.image_id, provenance, image_id=saved.image_id, valid=valid)
@@ -130,6 +131,16 @@ def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
         _logger.warning("the image has %d regions at most, not %d: these are all", hierarchy.leaf_count, segments)
     elif segments < parts:
         _logger.warning("what has no data cuts the image into %d parts, which stay apart: these are the regions", parts)
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    """Return names and values in a line, without those that are long, as arrays are."""
+    texts = {
+        name: listed(value) if isinstance(value, Mapping) else str(value)
+        for name, value in values.items()
+        if isinstance(value, Mapping | str | int | float | bool | np.number)
+    }
+    return ", ".join(f"{name} {text}" for name, text in texts.items())
 
 
 def counted(result: Segmentation) -> str:

@@ -1,13 +1,14 @@
 """Run a batch of a user's own images: record, loop, outputs."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dynseg.errors import UserError
 from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
-from dynseg.own_images.cutting import counted
+from dynseg.own_images.cutting import counted, listed
 from dynseg.own_images.labelling import Labelling
 from dynseg.own_images.matching import MATCHING, Series, in_order
 from dynseg.own_images.outputs import Labelled, write_outputs
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dynseg.training.step import Observation
+
+_logger = logging.getLogger("dynseg")
 
 
 class Progress(Protocol):
@@ -119,6 +122,7 @@ class Batch:
     def run(self, progress: Progress) -> int:
         """Segment the images that wait and write their outputs; return how many couldn't be, each of which is said."""
         failures = 0
+        _logger.info("images to do: %d, by %s", len(self.waiting), listed(self._about))
         for image in self.waiting:
             progress.start(image.source.name)
             try:
@@ -144,7 +148,9 @@ class Batch:
         scribbles = None if file is None else read_scribbles(file)
         if scribbles is not None and (doubt := doubts(scribbles)):
             progress.say(f"dynseg: {file}: {doubt}", err=True)
+        _logger.info("%s: %s, shape %s", image.source, picture.pixels.dtype, picture.pixels.shape)
         result = self._labelling.label(picture.pixels, scribbles, progress, picture.valid)
+        _logger.info("%s: %s", image.source, listed(result.facts))
         notes = [picture.note] if picture.note else []
         if picture.note:
             self._notes[str(image.relative)] = picture.note

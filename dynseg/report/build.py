@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,16 @@ from dynseg.provenance import versions
 from dynseg.report.gallery import gallery_entries, gallery_index
 from dynseg.report.pictures import figure_data
 from dynseg.report.results import Results, read_results, segmentation_facts, stage_times
+from dynseg.scoring.bootstrap import FEWEST_IMAGES, TOO_FEW_IMAGES
 from dynseg.scoring.tables import (
     SCALE_NOTE,
     Cell,
     Column,
     ResultsTable,
+    TableText,
     columns_of,
+    csv_text,
+    latex_texts,
     pivot,
     scale_columns_of,
     signed,
@@ -51,6 +55,7 @@ _CAPTIONS = {
     True: "Raw predictions: a cluster is one segment",
 }
 _SCALES_CAPTION = "Over scales: ODS, OIS, Best"
+_FILE_NAMES = {_CAPTIONS[False]: "scores", _CAPTIONS[True]: "scores_raw", _SCALES_CAPTION: "scores_over_scales"}
 
 
 def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
@@ -82,6 +87,7 @@ def build_report(folder: Path, config: Mapping[str, Any], output: Path) -> None:
         style=Markup(base_style() + read_resource("report", "report.css") + fragment_style()),
         fragment_script=Markup(fragment_script()),
         script=Markup(read_resource("report", "report.js")),
+        tables_script=Markup(read_resource("report", "tables.js")),
         results=results,
         tables=_tables(
             ResultsTable(_read_table(results), _read_differences(results), results.datasets, results.methods)
@@ -125,20 +131,25 @@ class _Table:
     Attributes
     ----------
     caption : str
-    groups : list of (str, int, int)
-        Label, number of images and number of columns of each dataset.
+    groups : list of (str, str, int)
+        Label, words on the number of images, and number of columns of each dataset.
     headings : list of str
         The names of the measures.
     rows : list of (str, list of Cell or None)
         Label and cells of each method.
+    data : dict
+        What tables.js sorts and saves: `values` (rows of scores or None), `smaller_is_better` (of each column), and
+        by the ending of a `files` its parts, each with a `head`, the lines of its `rows` and a `foot`; and the `name`
+        of the files.
     note : str
         What a reader must know of it beside the caption; may be empty.
     """
 
     caption: str
-    groups: list[tuple[str, int, int]]
+    groups: list[tuple[str, str, int]]
     headings: list[str]
     rows: list[tuple[str, list[Cell | None]]]
+    data: dict[str, Any]
     note: str = ""
 
 
@@ -152,19 +163,34 @@ def _tables(results: ResultsTable) -> list[_Table]:
     tables = []
     for caption, columns in shown.items():
         if columns:
-            cells = pivot(results, columns)
-            rows = [(results.methods.get(method, method), row) for method, row in cells.items() if any(row)]
+            cells = {method: row for method, row in pivot(results, columns).items() if any(row)}
+            named = replace(results, methods={method: results.methods.get(method, method) for method in cells})
+            rows = [(label, cells[method]) for method, label in named.methods.items()]
             headings = [_heading(column) for column in columns]
             note = SCALE_NOTE.strip() if caption == _SCALES_CAPTION else ""
-            tables.append(_Table(caption, _groups(results, columns), headings, rows, note))
+            data = {
+                "name": _FILE_NAMES[caption],
+                "values": [[cell and cell.score for cell in row] for row in cells.values()],
+                "smaller_is_better": [column.measure.smaller_is_better for column in columns],
+                "files": {
+                    "csv": [_part(csv_text(named, columns))],
+                    "tex": [_part(text) for text in latex_texts(named, columns, caption)],
+                },
+            }
+            tables.append(_Table(caption, _groups(results, columns), headings, rows, data, note))
     return tables
 
 
-def _groups(results: ResultsTable, columns: Sequence[Column]) -> list[tuple[str, int, int]]:
+def _part(text: TableText) -> dict[str, Any]:
+    return {**asdict(text), "rows": list(text.rows.values())}
+
+
+def _groups(results: ResultsTable, columns: Sequence[Column]) -> list[tuple[str, str, int]]:
     groups = []
     for dataset, of_dataset in itertools.groupby(columns, key=lambda column: column.dataset):
-        images = results.table.loc[results.table["dataset"] == dataset, "images"].max()
-        groups.append((results.datasets[dataset], int(images), len(list(of_dataset))))
+        images = int(results.table.loc[results.table["dataset"] == dataset, "images"].max())
+        few = f", {TOO_FEW_IMAGES}" if images < FEWEST_IMAGES else ""
+        groups.append((results.datasets[dataset], f"{images} images{few}", len(list(of_dataset))))
     return groups
 
 
@@ -182,7 +208,10 @@ def _read_table(results: Results) -> pd.DataFrame:
         return pd.DataFrame({column: pd.Series(dtype=str) for column in columns})
     try:
         table = pd.read_csv(path, dtype={"dataset": str, "method": str, "measure": str})
-        return table[[*columns, *(column for column in table if column not in columns)]]
+        # A table of earlier versions, or made by hand, may not say how many seeds it rests on.
+        return table[[*columns, *(column for column in table if column not in columns)]].assign(
+            seeds=table.get("seeds", 1)
+        )
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} isn't a results table in long form: make the table again") from error
 

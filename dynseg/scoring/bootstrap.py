@@ -16,6 +16,10 @@ from dynseg.scoring.pooling import image_sums, measures_of_sums, pool
 
 RESAMPLES = 4000
 CONFIDENCE = 0.95
+# Fewer images can be drawn in so few ways (35 for four of them) that an interval would say nothing.
+FEWEST_IMAGES = 5
+# What is said in the place of the interval then.
+TOO_FEW_IMAGES = "too few for intervals"
 
 
 def bootstrap_intervals(runs: Sequence[pd.DataFrame], *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.metrics import (
+    BoundaryScores,
     BoundarySums,
     ContingencyTable,
     boundary_scores,
@@ -165,8 +166,7 @@ class Measure:
         """
         if self.is_f_measure:
             return self._boundaries_at_scales(sums)
-        above = np.array([[each[name] for each in sums] for name, _ in self.terms], dtype=float)
-        below = np.array([[each[name] for each in sums] for _, name in self.terms], dtype=float)
+        above, below = self._ratios_at_scales(sums)
         values = {
             "ods": optimal_dataset_scale(above, below, smaller_is_better=self.smaller_is_better)[0],
             "ois": optimal_image_scale(above, below, smaller_is_better=self.smaller_is_better)[0],
@@ -175,17 +175,50 @@ class Measure:
             values["best"] = float(self.value(best))
         return values
 
+    def optimal_scale(self, sums: "Sequence[pd.DataFrame]", scales: Sequence[float]) -> float:
+        """Return the one scale that is best for all images, which ODS is of.
+
+        Parameters
+        ----------
+        sums : sequence of DataFrame
+            The sums by image of each scale, all of the same images.
+        scales : sequence of float
+            The value of each scale, ascending.
+
+        Returns
+        -------
+        float
+            Of boundaries it may lie between two scales; NaN where they weren't matched.
+        """
+        if self.is_f_measure:
+            found = self._boundary_scores(sums, scales)
+            return np.nan if found is None else found.dataset_scale
+        above, below = self._ratios_at_scales(sums)
+        return float(scales[optimal_dataset_scale(above, below, smaller_is_better=self.smaller_is_better)[1]])
+
+    def _ratios_at_scales(self, sums: "Sequence[pd.DataFrame]") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return numerators and denominators, each (terms, scales, images)."""
+        above = np.array([[each[name] for each in sums] for name, _ in self.terms], dtype=float)
+        below = np.array([[each[name] for each in sums] for _, name in self.terms], dtype=float)
+        return above, below
+
     def _boundaries_at_scales(self, sums: "Sequence[pd.DataFrame]") -> dict[str, float]:
-        counted = np.array([each[list(BOUNDARY_QUANTITIES)].to_numpy(dtype=float) for each in sums])
-        counted = counted[~np.isnan(counted).any(axis=(1, 2))]
-        if counted.size == 0:
+        scores = self._boundary_scores(sums, range(len(sums)))
+        if scores is None:
             return dict.fromkeys(self.scales, np.nan)
-        scores = boundary_scores(np.moveaxis(counted, 0, 1), np.arange(len(counted)))
         return {
             "ods": scores.dataset_f_measure,
             "ois": scores.image_f_measure,
             "ap": scores.average_precision,
         }
+
+    def _boundary_scores(self, sums: "Sequence[pd.DataFrame]", scales: Sequence[float]) -> BoundaryScores | None:
+        """Return the scores of the scales at which boundaries were matched; None if there are none."""
+        counted = np.array([each[list(BOUNDARY_QUANTITIES)].to_numpy(dtype=float) for each in sums])
+        matched = ~np.isnan(counted).any(axis=(1, 2))
+        if not counted[matched].size:
+            return None
+        return boundary_scores(np.moveaxis(counted[matched], 0, 1), np.asarray(scales, dtype=float)[matched])
 
     def best_of(self, scores: "pd.Series[float]") -> Any:
         """Return the index of the best score, the first one on a tie; None if all are NaN."""

@@ -94,12 +94,34 @@ def pool_scales(scales: Sequence[pd.DataFrame], best: pd.DataFrame | None = None
     UserError
         If the tables aren't of the same images and annotators.
     """
-    first = scales[0][["image", "annotator"]]
-    if not all(first.equals(scores[["image", "annotator"]]) for scores in scales):
+    return pool_scales_and_optima(dict(enumerate(scales)), best)[0]
+
+
+def pool_scales_and_optima(
+    scales: Mapping[float, pd.DataFrame], best: pd.DataFrame | None = None
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Do as `pool_scales`, and return beside it the scale that the ODS of each measure is of.
+
+    Parameters
+    ----------
+    scales : mapping from float to DataFrame
+        The score table of each value of the scale parameter, ascending.
+    best
+        As for `pool_scales`.
+
+    Raises
+    ------
+    UserError
+        If the tables aren't of the same images and annotators.
+    """
+    tables = list(scales.values())
+    first = tables[0][["image", "annotator"]]
+    if not all(first.equals(scores[["image", "annotator"]]) for scores in tables):
         raise UserError("the score tables of the scales aren't of the same images: score every scale on the same ones")
-    sums = [image_sums(scores) for scores in scales]
+    sums = [image_sums(scores) for scores in tables]
     best_sums = None if best is None else _totals(best)
-    return {measure.name: measure.at_scales(sums, best_sums) for measure in MEASURES}
+    pooled = {measure.name: measure.at_scales(sums, best_sums) for measure in MEASURES}
+    return pooled, {measure.name: measure.optimal_scale(sums, list(scales)) for measure in MEASURES}
 
 
 def _totals(scores: pd.DataFrame) -> dict[str, float]:

@@ -1,16 +1,24 @@
 """The table of scores: rows = methods, columns = measures of the datasets, beside what was published."""
 
+import csv
+import io
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dynseg.errors import UserError
-from dynseg.scoring.bootstrap import bootstrap_intervals, deviations_over_seeds, paired_differences
+from dynseg.scoring.bootstrap import (
+    FEWEST_IMAGES,
+    TOO_FEW_IMAGES,
+    bootstrap_intervals,
+    deviations_over_seeds,
+    paired_differences,
+)
 from dynseg.scoring.measures import BY_NAME, RAW, SCALES, Measure, table_measures
 from dynseg.scoring.scales import ScaleTables
 
@@ -34,6 +42,16 @@ SCALE_NOTE = (
     "the annotations for each measure by itself, so that they are bounds and no results of a setting; Best takes the "
     "best segment of any scale. Hierarchies are cut at 99 thresholds, 33 of them for F and AP. There are no intervals. "
 )
+
+# Parts of a cell, and what they are called in a CSV after their column.
+_CSV_PARTS = {
+    "score": "",
+    "deviation": " deviation over seeds",
+    "low": " 95 % from",
+    "high": " 95 % to",
+    "published": " published",
+    "difference": " difference",
+}
 
 Runs = Mapping[tuple[str, str], Sequence[pd.DataFrame]]
 
@@ -215,13 +233,13 @@ class Cell:
     deviation : float or None
         Standard deviation over seeds.
     low, high : float or None
-        The 95 % interval.
+        The 95 % interval; None for fewer than `dynseg.scoring.bootstrap.FEWEST_IMAGES` images.
     published, difference : float or None
         The published score, and the difference from it.
     best : bool
         Whether no score of the column is better.
     alike : bool
-        Whether it isn't distinguishable from the best one.
+        Whether it isn't distinguishable from the best one; of too few images nothing is said.
     """
 
     score: float | None
@@ -269,15 +287,16 @@ def pivot(results: ResultsTable, columns: Sequence[Column]) -> dict[str, list[Ce
         line = lines.get((*place, method))
         if line is None:
             return None
+        is_enough = line["images"] >= FEWEST_IMAGES
         return Cell(
             _number(line["score"]),
             _number(line.get("standard_deviation")),
-            _number(line.get("interval_low")),
-            _number(line.get("interval_high")),
+            _number(line.get("interval_low")) if is_enough else None,
+            _number(line.get("interval_high")) if is_enough else None,
             _number(line.get("published")),
             _number(line.get("difference")),
             best=method == best[place],
-            alike=(*place, method, best[place]) in alike,
+            alike=is_enough and (*place, method, best[place]) in alike,
         )
 
     # A method that isn't named, as one that was only published, follows under its own name.
@@ -289,7 +308,8 @@ def markdown_table(results: ResultsTable) -> str:
     """Return the table pivoted for reading, as Markdown: relabelled predictions, raw labels, region measures."""
     parts = []
     for title, section in _sections(results).items():
-        lines = _texts(results, section, bold="**{}**", escape=lambda text: text.replace("|", "&#124;"))
+        headings, rows = _texts(results, section, bold="**{}**", escape=lambda text: text.replace("|", "&#124;"))
+        lines = [headings, *rows.values()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         padded = [
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -303,15 +323,60 @@ def markdown_table(results: ResultsTable) -> str:
 
 def latex_table(results: ResultsTable) -> str:
     """Return the table pivoted for reading, as LaTeX with booktabs rules; see `markdown_table`."""
-    parts = []
-    for title, section in _sections(results).items():
-        rows = _texts(results, section, bold="\\textbf{{{}}}", escape=_escape_latex)
-        lines = [" & ".join(row) + r" \\" for row in rows]
-        columns = "l" + "r" * len(section.columns)
-        body = "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]])
-        parts.append(f"% {title}\n{body}\n\\bottomrule\n\\end{{tabular}}\n")
-    text = "\n".join([*parts, f"% {_note(results)}\n"])
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    parts = [_latex_text(results, title, section).whole for title, section in _sections(results).items()]
+    return "\n".join([*parts, _without_letters(f"% {_note(results)}\n")])
+
+
+@dataclass(frozen=True)
+class TableText:
+    """A table as the text of a file, whose rows may be put into another order.
+
+    Attributes
+    ----------
+    head, foot : str
+        What comes before and after the rows.
+    rows : dict of str to str
+        The line of each method, by its id.
+    """
+
+    head: str
+    rows: dict[str, str]
+    foot: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The text with its rows in the order of the methods."""
+        return "".join([self.head, *self.rows.values(), self.foot])
+
+
+def latex_texts(results: ResultsTable, columns: Sequence[Column], title: str) -> list[TableText]:
+    """Return some columns of all methods as LaTeX: their scores, and their intervals where there are any."""
+    scores = _latex_text(results, title, _Section(list(columns)))
+    noted = replace(scores, head=_without_letters(f"% {_note(results)}\n") + scores.head)
+    if all(cell is None or cell.low is None for row in pivot(results, columns).values() for cell in row):
+        return [noted]
+    return [noted, _latex_text(results, f"{title}: 95 % intervals", _Section(list(columns), intervals=True))]
+
+
+def csv_text(results: ResultsTable, columns: Sequence[Column]) -> TableText:
+    """Return some columns of all methods as CSV, with three decimals.
+
+    Deviation, bounds of the interval, published score and difference have columns of their own, after the score's,
+    where a method has them.
+    """
+    cells = pivot(results, columns)
+    shown = [
+        (number, part)
+        for number in range(len(columns))
+        for part in _CSV_PARTS
+        if part == "score" or any(_csv_number(cells[method][number], part) for method in results.methods)
+    ]
+    headings = [f"{_full_heading(results, columns[number])}{_CSV_PARTS[part]}" for number, part in shown]
+    rows = {
+        method: [label, *(_csv_number(cells[method][number], part) for number, part in shown)]
+        for method, label in results.methods.items()
+    }
+    return TableText(_csv_line(["Method", *headings]), {method: _csv_line(row) for method, row in rows.items()})
 
 
 def three_decimals(score: float | None) -> str:
@@ -394,23 +459,48 @@ def _sections(results: ResultsTable) -> dict[str, _Section]:
     return sections
 
 
-def _texts(results: ResultsTable, section: _Section, bold: str, escape: Callable[[str], str]) -> list[list[str]]:
-    """Return a line of headings, and a line of label and cells for each method."""
-    headings = [
-        results.datasets[column.dataset] + (column.heading and f" {column.heading}") for column in section.columns
-    ]
+def _texts(
+    results: ResultsTable, section: _Section, bold: str, escape: Callable[[str], str]
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the line of headings, and by method a line of its label and cells."""
+    headings = [_full_heading(results, column) for column in section.columns]
     cells = pivot(results, section.columns)
-    lines = [["Method", *map(escape, headings)]]
+    rows = {}
     for method, label in results.methods.items():
         if not section.all_methods and not any(cells[method]):
             continue
         texts = [_interval(cell) if section.intervals else _text(cell, bold) for cell in cells[method]]
-        lines.append([escape(label), *texts])
-    return lines
+        rows[method] = [escape(label), *texts]
+    return ["Method", *map(escape, headings)], rows
+
+
+def _full_heading(results: ResultsTable, column: Column) -> str:
+    return results.datasets[column.dataset] + (column.heading and f" {column.heading}")
+
+
+def _latex_text(results: ResultsTable, title: str, section: _Section) -> TableText:
+    headings, cells = _texts(results, section, bold="\\textbf{{{}}}", escape=_escape_latex)
+    lines = {method: _without_letters(" & ".join(row) + " \\\\\n") for method, row in cells.items()}
+    head = [f"% {title}", rf"\begin{{tabular}}{{l{'r' * len(section.columns)}}}", r"\toprule"]
+    head += [" & ".join(headings) + r" \\", r"\midrule", ""]
+    return TableText(_without_letters("\n".join(head)), lines, "\\bottomrule\n\\end{tabular}\n")
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+def _csv_number(cell: Cell | None, part: str) -> str:
+    value = getattr(cell, part, None)
+    return "" if value is None else f"{value:.3f}"
 
 
 def _interval(cell: Cell | None) -> str:
-    return "–" if cell is None else f"{three_decimals(cell.low)}–{three_decimals(cell.high)}"
+    if cell is None or cell.low is None or cell.high is None:
+        return "–"
+    return f"{three_decimals(cell.low)}–{three_decimals(cell.high)}"
 
 
 def _text(cell: Cell | None, bold: str) -> str:
@@ -441,7 +531,8 @@ def _note(results: ResultsTable) -> str:
         lines = results.table[results.table["dataset"] == dataset]
         if len(lines):
             images, seeds = int(lines["images"].iloc[0]), int(lines["seeds"].max())
-            parts.append(f"{label}: {images} image{'s' * (images != 1)}, {seeds} seed{'s' * (seeds != 1)}.")
+            few = f", {TOO_FEW_IMAGES}" if images < FEWEST_IMAGES else ""
+            parts.append(f"{label}: {images} image{'s' * (images != 1)}{few}, {seeds} seed{'s' * (seeds != 1)}.")
     return (
         "Mean IoU: the largest IoU of every annotated segment, pooled over all images. In parentheses the published "
         "score and the difference from it; after ± the standard deviation over seeds. The best of a column is bold, "
@@ -452,6 +543,11 @@ def _note(results: ResultsTable) -> str:
 
 # What pdfLaTeX has no letter for, of what tables and the labels of the repository's configurations hold.
 _LATEX = {"≈": r"$\approx$", "±": r"$\pm$", "–": "--", "′": "$'$", "μ": r"$\mu$", "σ": r"$\sigma$", "τ": r"$\tau$"}
+
+
+def _without_letters(text: str) -> str:
+    """Return LaTeX without the letters that pdfLaTeX lacks."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def _escape_latex(text: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_annotated_ids, read_attributes, read_segments
 from dynseg.io.label_maps import files_by_image, read_labels
-from dynseg.scoring.bootstrap import bootstrap_intervals
+from dynseg.scoring.bootstrap import FEWEST_IMAGES, TOO_FEW_IMAGES, bootstrap_intervals
 from dynseg.scoring.measures import BY_NAME, MEASURES, SCALES
 from dynseg.scoring.pooling import pool, pool_scales
 from dynseg.scoring.scores import Connectivity, score_scales, score_table
@@ -113,7 +113,9 @@ def chosen_sentence(table: pd.DataFrame, parameters: Sequence[str], measure: str
     """Return the chosen point of a table as `grid_table` makes it, for people."""
     (line,) = table[table["chosen"]].to_dict("records")
     point = _text(tuple((name, float(line[name])) for name in parameters))
-    score = f"{measure} {line[measure]:.3f} ({line['interval_low']:.3f} to {line['interval_high']:.3f})"
+    is_enough = line["images"] >= FEWEST_IMAGES
+    interval = f"{line['interval_low']:.3f} to {line['interval_high']:.3f}" if is_enough else TOO_FEW_IMAGES
+    score = f"{measure} {line[measure]:.3f} ({interval})"
     return f"{point}: {score}, chosen on {line['chosen_on']}, {line['images']} images"
 
 

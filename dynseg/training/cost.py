@@ -1,5 +1,6 @@
 """What training a network on an image and applying it costs in arithmetic and memory. Quick to import."""
 
+import math
 from dataclasses import dataclass
 
 from dynseg.training.memory import PROCESS_BYTES, estimate_memory
@@ -7,6 +8,9 @@ from dynseg.training.parameters import TrainingParameters, reduced_size
 
 # A forward pass against an iteration.
 FORWARD_SHARE = 0.4
+# The stop of a settled label map, in the mean of what benchmarks/README.md tells ("The stop"): about so many iterations
+# after the first two label maps that can be equal, as if it came at random.
+SETTLING_ITERATIONS = 350.0
 # How much slower the plain step is than the fast one, on the CPU.
 PLAIN_FACTOR = 4.0
 
@@ -25,6 +29,8 @@ class Cost:
         How much slower the method's implementation on the CPU is than the fast step's.
     memory : int
         Peak memory of the process on the CPU, in bytes.
+    usual_iterations : float, optional
+        About how many iterations it takes in the mean, where training may stop before the last one.
     """
 
     iterations: int
@@ -32,6 +38,7 @@ class Cost:
     application_gflop: float
     cpu_factor: float
     memory: int
+    usual_iterations: float | None = None
 
 
 def training_cost(parameters: TrainingParameters, height: int, width: int, threads: int = 1) -> Cost:
@@ -52,7 +59,24 @@ def training_cost(parameters: TrainingParameters, height: int, width: int, threa
         FORWARD_SHARE * iteration_gflop(height, width, *network),
         PLAIN_FACTOR if parameters.step == "plain" else 1.0,
         PROCESS_BYTES + estimate_memory(height, width, parameters, threads=threads),
+        usual_iterations(parameters),
     )
+
+
+def usual_iterations(parameters: TrainingParameters) -> float:
+    """Return about how many iterations training takes in the mean, with the stop of a settled label map.
+
+    Examples
+    --------
+    >>> usual_iterations(TrainingParameters(iterations=60))
+    60.0
+    >>> round(usual_iterations(TrainingParameters(iterations=1000)))
+    423
+    """
+    first = 2 * parameters.settled_iterations
+    if parameters.stop == "fixed" or parameters.iterations <= first:
+        return float(parameters.iterations)
+    return first + SETTLING_ITERATIONS * (1 - math.exp((first - parameters.iterations) / SETTLING_ITERATIONS))
 
 
 def iteration_gflop(height: int, width: int, components: int, channels: int) -> float:

@@ -4,6 +4,7 @@ Nothing here reads data or imports torch: the workflow calls it each time it is 
 """
 
 import copy
+import difflib
 import functools
 import math
 import os
@@ -35,6 +36,8 @@ from dynseg.workflow.methods import (
 from dynseg.workflow.resolved import Config
 from dynseg.workflow.schema import config_schema
 
+# What the workflow's files are laid over, from the working directory.
+DEFAULT_CONFIG = Path("config", "config.yaml")
 # Sections whose entries are named by the user: given anew on the command line, they replace the config file's.
 NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
 
@@ -71,7 +74,8 @@ def resolve(config: Mapping[str, Any]) -> Config:
     if errors:
         # A key with a wrong value counts as unknown too, which says less.
         telling = [error for error in errors if error.validator != "unevaluatedProperties"]
-        raise UserError(_sentence(best_match(telling or errors)))
+        misspelt = next(filter(None, map(_misspelt, errors)), None)
+        raise UserError(misspelt or _sentence(best_match(telling or errors)))
     if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
         resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
     _expand_homes(resolved)
@@ -99,6 +103,47 @@ def _check_plain(value: Any, path: str) -> None:
             _check_plain(part, path)
     elif isinstance(value, int) and value.bit_length() > _LARGEST_BITS:
         raise UserError(f"config: {path}: a number has more than {_LARGEST_BITS} bits: give a smaller one")
+
+
+def read_config(files: Sequence[Path]) -> Config:
+    """Return the configuration that files make as the workflow takes them, every default filled in, checked.
+
+    Parameters
+    ----------
+    files : sequence of path
+        YAML or JSON; each is laid over those before it, and the first over `config/config.yaml` of the working
+        directory, if there is one, as the workflow does it.
+
+    Raises
+    ------
+    UserError
+        If a file can't be read, or anything is wrong with the configuration.
+    """
+    beneath = [DEFAULT_CONFIG] if DEFAULT_CONFIG.is_file() else []
+    parts = [read_part(file) for file in [*beneath, *files]]
+    return resolve(layer(functools.reduce(_merged, parts, {}), parts))
+
+
+def read_part(file: Path) -> Config:
+    """Return the content of a file of the configuration, unchecked.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or it is neither YAML nor JSON.
+    """
+    try:
+        part = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} isn't a file: `dynseg init FOLDER` writes a configuration to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} can't be read as a configuration ({error}): give a YAML file") from error
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise UserError(f"{file} isn't YAML ({where}): mend that line") from error
+    if not isinstance(part, dict):
+        raise UserError(f"{file} is no mapping from keys to values: see config/README.md")
+    return part
 
 
 def layer(config: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> Config:
@@ -336,8 +381,25 @@ def _check_methods_train_with_a_scheme(config: Config, key: str, methods: Sequen
             raise UserError(f"{key}/methods: {method_id!r} has no weighting scheme: name methods of cnn")
 
 
+def _misspelt(error: ValidationError) -> str | None:
+    """Return a sentence for a missing key that a key of about its name stands in place of; None for other errors."""
+    schema, given = error.schema, error.instance
+    if error.validator != "required" or not isinstance(schema, Mapping) or not isinstance(given, Mapping):
+        return None
+    unknown = [name for name in given if name not in schema.get("properties", {})]
+    for missing in schema["required"]:
+        meant = difflib.get_close_matches(missing, unknown, n=1) if missing not in given else []
+        if meant:
+            return f"config: {_key(error)}: there is no key {meant[0]!r} here: write {missing!r}, which is missing"
+    return None
+
+
+def _key(error: ValidationError) -> str:
+    return "/".join(str(part) for part in error.absolute_path) or "top level"
+
+
 def _sentence(error: ValidationError) -> str:
-    key = "/".join(str(part) for part in error.absolute_path) or "top level"
+    key = _key(error)
     schema = error.schema if isinstance(error.schema, Mapping) else {}
     number = _number(error.instance)
     if number and Draft202012Validator(schema).is_valid(yaml.safe_load(number)):

@@ -17,8 +17,14 @@ THREAD_EXPONENT = 0.7
 GPU_GFLOPS = 5000.0
 GPU_ITERATION_SECONDS = 0.003
 
-# Methods that train no network.
-SECONDS_A_MEGAPIXEL = 10.0
+# Methods that train no network and don't say their speed.
+SECONDS_A_PIXEL = 1e-5
+
+# Python, its libraries and Snakemake's share of a job on one machine, in CPU seconds.
+JOB_CPU_SECONDS = 1.7
+# Scoring a label map against five annotators, and showing it in the report, in CPU seconds a pixel.
+SCORING_SECONDS_A_PIXEL = 1.2e-6
+SHOWING_SECONDS_A_PIXEL = 3e-7
 
 # Snakemake's job step, Python and torch; on a cluster Python starts three times.
 START_UP_SECONDS = 6.0
@@ -42,8 +48,10 @@ LEAST_BYTES = 1_000_000_000
 Size = tuple[int, int]
 
 
-def segmentation_seconds(method: Method, parameters: Any, size: Size, threads: int = 1, gpu: bool = False) -> float:
-    """Return about how long one image takes if training goes on to its last iteration, in seconds.
+def segmentation_seconds(
+    method: Method, parameters: Any, size: Size, threads: int = 1, gpu: bool = False, *, usual: bool = False
+) -> float:
+    """Return about how long one image takes on the machine of benchmarks/README.md, in seconds.
 
     Parameters
     ----------
@@ -57,16 +65,30 @@ def segmentation_seconds(method: Method, parameters: Any, size: Size, threads: i
         Threads of the job; of no account on a GPU.
     gpu : bool
         Whether the network is trained on a GPU.
+    usual : bool
+        Whether training stops where it does in the mean, and not at its last iteration.
     """
     height, width = size
     if method.cost is None:
-        return SECONDS_A_MEGAPIXEL * height * width / 1e6
+        return height * width * (method.pixel_seconds(parameters) if method.pixel_seconds else SECONDS_A_PIXEL)
     cost = method.cost(parameters, height, width, threads)
+    iterations = cost.usual_iterations if usual and cost.usual_iterations is not None else cost.iterations
     if gpu:
         slowest = max(cost.iteration_gflop / GPU_GFLOPS, GPU_ITERATION_SECONDS)
-        return cost.iterations * slowest + cost.application_gflop / GPU_GFLOPS
-    gflop = cost.iterations * cost.iteration_gflop + cost.application_gflop
+        return iterations * slowest + cost.application_gflop / GPU_GFLOPS
+    gflop = iterations * cost.iteration_gflop + cost.application_gflop
     return cost.cpu_factor * gflop / (CPU_GFLOPS * float(threads**THREAD_EXPONENT))
+
+
+def scoring_seconds(pixels: int) -> float:
+    """Return about how long label maps of so many pixels take to be scored, in seconds.
+
+    Examples
+    --------
+    >>> scoring_seconds(200 * 481 * 321) < 60
+    True
+    """
+    return SCORING_SECONDS_A_PIXEL * pixels
 
 
 def choose_images_per_job(method: Method, parameters: Sequence[Any], sizes: Iterable[Size]) -> int:

@@ -60,6 +60,10 @@ class Jobs:
         """Return the ids of a dataset's images, sorted."""
         return read_image_list(self.results.dataset(dataset).folder)
 
+    def image_sizes(self, dataset: str) -> dict[str, tuple[int, int]]:
+        """Return the height and width of a dataset's images in pixels, by their ids."""
+        return {image_id: (image.height, image.width) for image_id, image in self._stored(dataset).items()}
+
     def images_per_job(self, dataset: str, method: str) -> int:
         """Return how many images a job of a method takes on a dataset."""
         return self._images_per_job_since(self._changed(dataset), dataset, method)
@@ -169,8 +173,7 @@ class Jobs:
         return read_stored_images(self.results.dataset(dataset).folder)
 
     def _find_images_per_job(self, changed: int, dataset: str, method: str) -> int:
-        sizes = [(image.height, image.width) for image in self._stored_since(changed, dataset).values()]
-        return images_per_job(self.config, method, sizes)
+        return images_per_job(self.config, method, self.image_sizes(dataset).values())
 
     def _find_batches(self, changed: int, dataset: str, count: int) -> dict[str, list[str]]:
         return batches(self.image_ids(dataset), count)

@@ -47,8 +47,8 @@ def snakemake_command(config: Path, options: Sequence[str]) -> list[str]:
     config : path
         The configuration, a YAML or JSON file.
     options : sequence of str
-        Options and targets for Snakemake. A profile may be one of `profile_names`; without one the workflow's own for
-        one machine counts, with all its cores unless the options say how many.
+        Options and targets for Snakemake, and -v for its --verbose. A profile may be one of `profile_names`; without
+        one the workflow's own for one machine counts, with all its cores unless the options say how many.
 
     Raises
     ------
@@ -69,7 +69,9 @@ def snakemake_command(config: Path, options: Sequence[str]) -> list[str]:
         command += ["--workflow-profile", str(top / "profiles" / "default")]
         if not _gives(options, CORES_OPTIONS):
             command += ["--cores", "all"]
-    return [*command, *_with_shipped_profile(options)]
+    # Snakemake's -v says its version; its -q means what it does elsewhere.
+    words = ["--verbose" if option == "-v" else option for option in options]
+    return [*command, *_with_shipped_profile(words)]
 
 
 def _gives(options: Sequence[str], names: Sequence[str]) -> bool:

@@ -1,5 +1,6 @@
 """What only a browser can tell of the report. Run by tests/browser/run.sh, not by `make test`."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -9,8 +10,9 @@ from chromium import Opener, assert_texts_stand_out, opener, unnamed_parts, wait
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
-from synthetic_results import AWKWARD_IDS, report_config, write_dataset, write_run, write_table
+from synthetic_results import AWKWARD_IDS, report_config, write_dataset, write_run, write_table, write_wide_table
 
 from dynseg.report.build import build_report
 from dynseg.scoring.scores import read_scores
@@ -238,3 +240,139 @@ def test_controls_and_pictures_have_names(opened: Opener) -> None:
     browser = opened()
     open_first_image(browser)
     assert unnamed_parts(browser, "button", "link", "combobox", "slider", "dialog", "image") == []
+
+
+# Twenty rows on four datasets, the fourth with too few images for intervals.
+WIDE_DATASETS = {"bsd500": 200, "cityscapes": 500, "one_voc": 1449, "few": 4}
+WIDE_METHODS = ["fixed-5", "fsf-15", *(f"a row with a long name, k = {number}" for number in range(17)), "last"]
+
+
+@pytest.fixture(scope="session")
+def wide_report(tmp_path_factory) -> Path:
+    results = tmp_path_factory.mktemp("wide")
+    for dataset in WIDE_DATASETS:
+        write_dataset(results / "datasets" / dataset, ["only"], annotators=1)
+    ids = {f"m{number}": label for number, label in enumerate(WIDE_METHODS)}
+    write_wide_table(results, WIDE_DATASETS, list(ids))
+    path = results / "report.html"
+    build_report(results, report_config({name: name.upper() for name in WIDE_DATASETS}, ids), path)
+    return path
+
+
+@pytest.fixture
+def opened_wide(browser: WebDriver, wide_report: Path) -> Iterator[Opener]:
+    with opener(browser, wide_report) as open_report:
+        yield open_report
+
+
+def heading(browser: WebDriver, number: int) -> WebElement:
+    """The button of a column of the first table; 0 is the method's."""
+    return browser.find_elements(By.CSS_SELECTOR, ".scores thead tr:last-child button")[number]
+
+
+def column(browser: WebDriver, number: int) -> list[str]:
+    """The texts of a column of the first table, the score alone of what has more in its cell."""
+    script = """return [...document.querySelector('.scores').tBodies[0].rows].map(
+        (row) => [...row.cells[arguments[0]].childNodes].map((node) => node.textContent).join(' ').trim())"""
+    texts = browser.execute_script(script, number)
+    return texts if number == 0 else [text.split()[0] for text in texts]
+
+
+def sort_of(browser: WebDriver, number: int) -> str | None:
+    return heading(browser, number).find_element(By.XPATH, "..").get_attribute("aria-sort")
+
+
+def test_a_heading_sorts_its_column_the_best_first_then_the_worst_then_not(opened_wide: Opener) -> None:
+    browser = opened_wide()
+    assert column(browser, 0) == WIDE_METHODS
+    # Columns 1 to 8 are of the first dataset: All, Fine, Coarse, Mean, covering, PRI, VoI, F.
+    heading(browser, 4).click()
+    assert sort_of(browser, 4) == "descending"
+    scores = column(browser, 4)
+    assert scores == sorted(scores, reverse=True)
+    heading(browser, 4).send_keys(Keys.ENTER)
+    assert sort_of(browser, 4) == "ascending"
+    assert column(browser, 4) == sorted(scores)
+    heading(browser, 4).send_keys(Keys.SPACE)
+    assert sort_of(browser, 4) is None
+    assert column(browser, 0) == WIDE_METHODS
+
+    # The variation of information is better the smaller it is.
+    heading(browser, 7).click()
+    assert sort_of(browser, 7) == "ascending"
+    assert column(browser, 7) == sorted(column(browser, 7))
+    heading(browser, 0).click()
+    assert [sort_of(browser, number) for number in (0, 7)] == ["ascending", None]
+    names = column(browser, 0)
+    assert names[0] == "a row with a long name, k = 0"
+    assert names.index("a row with a long name, k = 2") < names.index("a row with a long name, k = 10")
+
+
+def test_what_has_no_score_comes_last_either_way(opened_wide: Opener) -> None:
+    browser = opened_wide()
+    number = browser.execute_script("return document.querySelector('.scores').tBodies[0].rows[0].cells.length") - 1
+    for _ in range(2):
+        browser.execute_script("arguments[0].click()", heading(browser, number))
+        assert column(browser, 0)[-1] == "last"
+        assert column(browser, number)[-1] == "–"
+
+
+def saved(browser: WebDriver, folder: Path, words: str, name: str) -> str:
+    """Press a button of the first table that saves a file; return its text."""
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+    browser.find_element(By.XPATH, f"//p[@class='table-tools'][1]/button[text()='{words}']").click()
+    path = folder / name
+    wait(browser, path.exists)
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_table_is_saved_as_it_is_on_the_screen(opened_wide: Opener, tmp_path: Path) -> None:
+    browser = opened_wide()
+    heading(browser, 4).click()
+    names, scores = column(browser, 0), column(browser, 4)
+    header, *rows = csv.reader(saved(browser, tmp_path, "Save as CSV", "scores.csv").splitlines())
+    assert header[0] == "Method"
+    assert [row[0] for row in rows] == names
+    assert [row[header.index("BSD500 Mean")] for row in rows] == scores
+    assert "BSD500 Mean 95 % from" in header
+    assert "FEW Mean 95 % from" not in header
+
+    latex = saved(browser, tmp_path, "Save as LaTeX", "scores.tex")
+    table, intervals = latex.split(r"\begin{tabular}")[1:]
+    for part in (table, intervals):
+        lines = part.split(r"\midrule")[1].strip().splitlines()
+        assert [line.split(" & ")[0] for line in lines if " & " in line] == names
+    assert rf"\textbf{{{scores[0]}" in table
+
+
+@pytest.mark.parametrize("width", [320, 390, 1400, 1920])
+def test_a_wide_table_scrolls_within_itself_and_says_so(opened_wide: Opener, width: int) -> None:
+    browser = opened_wide(width=width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    frame = browser.find_element(By.CSS_SELECTOR, ".scroll.wide")
+    more = browser.find_element(By.CSS_SELECTOR, ".table-tools .more")
+    wait(browser, more.is_displayed)
+    assert browser.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth", frame)
+    assert browser.execute_script("return arguments[0].getBoundingClientRect().right", frame) <= width
+    name = browser.find_element(By.CSS_SELECTOR, ".scores tbody th")
+    place = name.rect["x"]
+    # At least one whole column of scores stands beside the names.
+    assert place + name.rect["width"] < width - 100
+    browser.execute_script("arguments[0].scrollLeft = 1e6", frame)
+    wait(browser, lambda: not more.is_displayed())
+    assert name.rect["x"] == pytest.approx(place, abs=1)
+
+
+def test_headings_stay_while_many_rows_are_scrolled(opened_wide: Opener) -> None:
+    browser = opened_wide(width=1400, height=700)
+    frame = browser.find_element(By.CSS_SELECTOR, ".scroll.wide")
+    browser.execute_script("arguments[0].scrollIntoView(); arguments[0].scrollTop = 500", frame)
+    assert browser.execute_script("return arguments[0].scrollTop", frame) == 500
+    assert 0 <= heading(browser, 1).rect["y"] - frame.rect["y"] < 150
+
+
+def test_a_small_table_fits_and_doesnt_speak_of_more(opened: Opener) -> None:
+    browser = opened(width=1400)
+    frame = browser.find_element(By.CSS_SELECTOR, ".scroll.wide")
+    assert browser.execute_script("return arguments[0].scrollWidth - arguments[0].clientWidth", frame) == 0
+    assert not browser.find_element(By.CSS_SELECTOR, ".table-tools .more").is_displayed()

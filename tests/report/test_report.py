@@ -1,4 +1,5 @@
 import base64
+import csv
 import io
 import json
 import shutil
@@ -20,6 +21,7 @@ from dynseg.metrics import connected_components
 from dynseg.report import gallery
 from dynseg.report.build import build_report
 from dynseg.result import Segmentation
+from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import read_scores
 
 METHODS = ("fsf-15", "scf-50")
@@ -318,3 +320,25 @@ def test_the_gallery_begins_with_a_method_that_does_something(results: Path, tmp
     config = report_config({"mosaic": "mosaic"}, {"scf-50": "scf-50", "fsf-15": "fsf-15"}, blank=["scf-50"])
     (index,) = page_of(results, tmp_path, config).data("index")
     assert index["methods"][index["first_method"]]["id"] == "fsf-15"
+
+
+def test_a_table_of_scores_brings_what_it_is_sorted_and_saved_by(results: Path, tmp_path: Path) -> None:
+    config = report_config({name: name for name in DATASETS}, {"fsf-15": HOSTILE, "scf-50": "scf-50"})
+    first, raw = page_of(results, tmp_path, config).data("table-data")
+    assert (first["name"], raw["name"]) == ("scores", "scores_raw")
+    assert first["smaller_is_better"] == [False] * 4
+    scores = [pool(read_scores(results / f"scores/mosaic/{method}/seed0.csv")) for method in METHODS]
+    assert first["values"] == [[of_row[name] for name in ("all", "fine", "coarse", "mean")] for of_row in scores]
+    (table,) = first["files"]["csv"]
+    header, hostile = next(csv.reader([table["head"]])), next(csv.reader([table["rows"][0]]))
+    assert header[:2] == ["Method", "mosaic All"]
+    assert hostile[:2] == [HOSTILE, f"{scores[0]['all']:.3f}"]
+    # Four images have no intervals.
+    assert not any("95 %" in heading for heading in header)
+    assert [len(part["rows"]) for part in first["files"]["tex"]] == [2]
+
+
+def test_too_few_images_have_no_intervals(results: Path, tmp_path: Path) -> None:
+    page = page_of(results, tmp_path)
+    assert "4 images, too few for intervals" in page.text
+    assert not any(attributes.get("class") == "interval" for _, attributes in page.elements)

@@ -1,5 +1,6 @@
 """The table of scores, from score tables made by hand."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from dynseg.scoring.scales import ScaleTables
 from dynseg.scoring.scores import score_image, score_scales, score_table
 from dynseg.scoring.tables import (
     ResultsTable,
+    columns_of,
+    csv_text,
     difference_table,
     latex_table,
+    latex_texts,
     long_table,
     markdown_table,
     read_published,
@@ -202,3 +206,37 @@ def test_methods_without_scales_are_no_rows_of_the_table_over_scales() -> None:
     assert "| Bad" not in section
     assert "no intervals" in section
     assert "One F AP" in latex_table(over_scales)
+
+
+def test_fewer_than_five_images_have_no_interval_and_no_mark() -> None:
+    for images, has_interval in ((4, False), (5, True)):
+        same = {("d", name): [scores(0, 1, images)] for name in "ab"}
+        table = ResultsTable(long_table(same, {}), difference_table(same), {"d": "D"}, {"a": "A", "b": "B"})
+        assert table.table["interval_low"].notna().all()
+        text = markdown_table(table)
+        row = next(line for line in text.split("## ")[2].splitlines() if line.startswith("| A"))
+        assert (row.split("|")[2].strip() != "–") == has_interval
+        assert ("4 images, too few for intervals" in text) != has_interval
+        assert any("≈" in line for line in text.splitlines() if line.startswith("| B")) == has_interval
+
+
+def test_rows_of_csv_and_latex_can_be_put_into_another_order() -> None:
+    results = reading({"good": '50 % "good", A_1', "bad": "Bad"})
+    columns = columns_of(results, lambda measure: measure.name == "all")
+    text = csv_text(results, columns)
+    assert list(text.rows) == ["good", "bad"]
+    table = pd.read_csv(io.StringIO(text.head + text.rows["bad"] + text.rows["good"]))
+    assert list(table["Method"]) == ["Bad", '50 % "good", A_1']
+    line = results.table.set_index(["method", "measure"]).loc[("good", "many_all")]
+    assert table["Many All"][1] == round(line["score"], 3)
+    assert table["Many All 95 % from"][1] == round(line["interval_low"], 3)
+    assert table["Many All published"].isna().tolist() == [True, False]
+    # Where nobody published anything there is no column for it.
+    assert "One 95 % to" in table
+    assert "Many All deviation over seeds" in table
+
+    of_scores, of_intervals = latex_texts(results, columns, "Scores")
+    assert r"50 \% " in of_scores.rows["good"]
+    assert of_scores.whole.count(r"\\" + "\n") == of_intervals.whole.count(r"\\" + "\n") == 3
+    assert f"{line['interval_low']:.3f}--{line['interval_high']:.3f}" in of_intervals.rows["good"]
+    assert of_scores.whole.isascii()

@@ -58,6 +58,34 @@ def test_the_estimate_of_dic_is_near_what_was_measured() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "settings", "measured"),
+    [
+        ("kmeans", {"clusters": 17, "window": 7}, 0.73),
+        ("kmeans", {"clusters": 2, "window": 7}, 0.29),
+        ("kmeans", {"clusters": 17, "window": 1}, 0.085),
+        ("graph_based", {"scale": 100}, 0.19),
+        ("regions", {}, 0.90),
+        ("regions", {"networks": 6, "channels": 100}, 3.58),
+        ("regions", {"networks": 0}, 0.44),
+        ("iic", {"components": 2, "clusters": 2, "iterations": 10}, 1.4),
+    ],
+)
+def test_other_estimates_are_near_what_was_measured(name: str, settings: dict[str, Any], measured: float) -> None:
+    method = find_method(name)
+    estimated = segmentation_seconds(method, method.make_parameters(settings), BSD500)
+    assert estimated == pytest.approx(measured, rel=0.5)
+
+
+def test_a_stop_makes_training_shorter_but_no_job_is_asked_for_less_time() -> None:
+    stopping = TrainingParameters(iterations=1000)
+    usual = segmentation_seconds(CNN, stopping, BSD500, usual=True)
+    assert usual < 0.6 * segmentation_seconds(CNN, stopping, BSD500)
+    fixed = dataclasses.replace(stopping, stop="fixed")
+    assert segmentation_seconds(CNN, fixed, BSD500, usual=True) == segmentation_seconds(CNN, fixed, BSD500)
+    assert job_minutes(CNN, stopping, [BSD500], 1, gpu=False) == job_minutes(CNN, fixed, [BSD500], 1, gpu=False)
+
+
+@pytest.mark.parametrize(
     ("clusters", "scale", "measured"), [(20, 0.25, 646), (20, 1, 2041), (40, 0.5, 1472), (50, 0.5, 1969)]
 )
 def test_iic_asks_for_more_memory_than_was_measured(clusters: int, scale: float, measured: int) -> None:

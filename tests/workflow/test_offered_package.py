@@ -52,8 +52,39 @@ def test_a_python_without_dynseg_gets_the_one_that_plans(tmp_path: Path, monkeyp
     assert f'__version__ = "{dynseg.__version__}"' in found.read_text(encoding="utf-8")
 
 
+def deploy(folder: Path, address: str) -> Path:
+    """Put the rules by themselves into a folder; return a Snakefile that takes them from there by path or from git."""
+    for part in ("workflow", "envs"):
+        shutil.copytree(REPOSITORY / part, folder / part)
+    if address == "path":
+        return folder / "workflow/Snakefile"
+    identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@host.example")
+    for command in (["init", "--quiet", "--initial-branch", "main"], ["add", "."], [*identity, "commit", "-qm", "It"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    snakefile = folder.with_suffix(".smk")
+    snakefile.write_text(
+        f'module dynseg:\n    snakefile: "git+file://{folder}/workflow/Snakefile@main"\n    config: config\n'
+        "use rule * from dynseg\n"
+    )
+    return snakefile
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git isn't installed")
+def test_rules_from_a_git_address_plan_with_an_installed_package(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".test/config/config.yaml", tmp_path / "given.yaml")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(deploy(tmp_path / "deployed", "git"))]
+    options = ["--cores", "1", "--dry-run", "--configfile", "given.yaml"]
+    variables = {**os.environ, "PYTHONPATH": str(Path(dynseg.__file__).parents[1])}
+    result = subprocess.run(
+        [*command, *options], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "prepare_dataset" in result.stdout + result.stderr
+
+
 @pytest.mark.slow
-def test_jobs_in_conda_environments_run_an_installed_package(finished: Workflow, tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["path", "git"])
+def test_jobs_in_conda_environments_run_an_installed_package(finished: Workflow, tmp_path: Path, address: str) -> None:
     """The rules are deployed by themselves, the package lies beside Snakemake, the environments have neither."""
     shutil.copytree(Path(dynseg.__file__).parent, make_bare_environment(tmp_path / "planner") / "dynseg")
     conda = tmp_path / "conda"
@@ -62,9 +93,7 @@ def test_jobs_in_conda_environments_run_an_installed_package(finished: Workflow,
     (conda / "bin/conda").write_text(CONDA)
     (conda / "bin/conda").chmod(0o755)
     (conda / "bin/activate").write_text(ACTIVATE)
-    for part in ("workflow", "envs"):
-        shutil.copytree(REPOSITORY / part, tmp_path / "deployed" / part)
-    snakefile, config = tmp_path / "deployed/workflow/Snakefile", tmp_path / "given.yaml"
+    snakefile, config = deploy(tmp_path / "deployed", address), tmp_path / "given.yaml"
     config.write_text(yaml.safe_dump({**finished.config, "panels": {}}))
     command = [str(tmp_path / "planner/bin/python"), "-m", "snakemake", "--snakefile", str(snakefile), "--cores", "1"]
     options = ["--software-deployment-method", "conda", "--configfile", str(config), "--", "results/tables/table1.csv"]

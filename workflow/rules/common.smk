@@ -1,3 +1,4 @@
+import atexit
 import os
 import shlex
 import sys
@@ -6,7 +7,7 @@ from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import DeploymentMethod
+from snakemake.settings.types import DeploymentMethod, Quietness
 
 # A checkout brings its package along; rules that another workflow takes from an address need it installed.
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
@@ -22,6 +23,7 @@ from dynseg.workflow import configuration, datasets, figures, methods, tables
 from dynseg.code_version import code_version
 from dynseg.datasets import find_kind
 from dynseg.devices import gpu_is_visible
+from dynseg.workflow.announce import announcement
 from dynseg.workflow.environment import calm_scheduler, offer_package
 from dynseg.workflow.failures import repeat_at_exit
 from dynseg.errors import UserError
@@ -67,6 +69,40 @@ JOBS = Jobs(
     or (config["device"] == "auto" and gpu_is_visible()),
 )
 HAS_TABLE = bool(datasets.scored_datasets(config))
+
+
+def planned_jobs(workflow):
+    """Return rule and wildcards of the jobs that run or ran, by what Snakemake has found out so far."""
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    return [(job.rule.name, job.wildcards_dict) for job in jobs]
+
+
+def is_silent(workflow):
+    """Whether nothing is to be said (`--quiet all`)."""
+    return Quietness.ALL in (workflow.output_settings.quiet or ())
+
+
+def say_plan(workflow):
+    """Say what is left to do, and how long it takes: never a reason not to start."""
+    if is_silent(workflow):
+        return
+    cores = workflow.resource_settings.cores if workflow.local_exec else None
+    try:
+        paragraph = announcement(JOBS, planned_jobs(workflow), cores)
+    except Exception as error:
+        paragraph = (
+            f"How long this takes isn't known ({type(error).__name__}: {error})."
+        )
+    if paragraph:
+        print(paragraph, file=sys.stderr, flush=True)
+
+
+def name_report(workflow):
+    """Name the report at the end, after what Snakemake says last, if it was made."""
+    made = any(rule == "report" for rule, _ in planned_jobs(workflow))
+    if made and not is_silent(workflow):
+        atexit.register(print, f"The report: {RESULTS.report}", file=sys.stderr)
+
 
 # Paths that several rules name, with wildcards.
 DATASET = RESULTS.dataset("{dataset}")
