@@ -77,7 +77,9 @@ class Method:
 # Each name's module has an object `method`. Loading on demand keeps torch out of what doesn't need it.
 MODULES = {
     "blank": "dynseg.methods.blank",
+    "chan_vese": "dynseg.methods.chan_vese",
     "cnn": "dynseg.methods.cnn",
+    "dic": "dynseg.methods.dic",
     "external": "dynseg.methods.external",
     "graph_based": "dynseg.methods.graph_based",
     "grey_steps": "dynseg.methods.grey_steps",

@@ -130,9 +130,15 @@ def make_step(
         The pixels that count; see `dynseg.training.step.PlainStep`.
     """
     if runs_fast(image, parameters):
-        return FastStep(network, image, scribbles=scribbles, valid=valid)
-    autocast = autocast_type(image.device, parameters.precision)
-    return PlainStep(in_layout_of(image.device, network), image, autocast=autocast, scribbles=scribbles, valid=valid)
+        return FastStep(network, image, scribbles=scribbles, valid=valid, continuity=parameters.continuity)
+    return PlainStep(
+        in_layout_of(image.device, network),
+        image,
+        autocast=autocast_type(image.device, parameters.precision),
+        scribbles=scribbles,
+        valid=valid,
+        continuity=parameters.continuity,
+    )
 
 
 def _row(observation: Observation, weight: Tensor, few_labels: Tensor, settled: Tensor) -> Tensor:

@@ -2,7 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, smooth_l1_loss
+
+from dynseg.training.parameters import Continuity
 
 SCRIBBLE_WEIGHT = 0.5
 
@@ -53,7 +55,7 @@ def pixel_weights(scribbles: Tensor, valid: Tensor | None = None) -> Tensor:
     return weights
 
 
-def continuity_loss(response: Tensor, valid: Tensor | None = None) -> Tensor:
+def continuity_loss(response: Tensor, valid: Tensor | None = None, kind: Continuity = "l1") -> Tensor:
     """L_con: mean absolute difference of vertically adjacent responses plus that of horizontally adjacent ones.
 
     Each mean is over pixels and channels, as released; the paper's equations write sums. An image of one row
@@ -64,15 +66,28 @@ def continuity_loss(response: Tensor, valid: Tensor | None = None) -> Tensor:
     response : Tensor, (1, q, H, W), float
     valid : Tensor, (H, W), bool, optional
         The pixels that count: pairs of them alone do; by default all.
+    kind : {"l1", "smooth_l1"}
+        `smooth_l1` takes d² / 2 of a difference d where |d| < 1, and |d| - 1/2 elsewhere (Huber 1964): the first public
+        version of the paper's code.
 
     Returns
     -------
     Tensor, ()
+
+    Examples
+    --------
+    >>> response = torch.tensor([[[[0.0, 0.5, 2.5]]]])
+    >>> continuity_loss(response).item(), continuity_loss(response, kind="smooth_l1").item()
+    (1.25, 0.8125)
     """
     loss = response.new_zeros(())
     for axis in (2, 3):
         if response.shape[axis] > 1:
-            differences = torch.diff(response, dim=axis).abs()
+            differences = torch.diff(response, dim=axis)
+            if kind == "smooth_l1":
+                differences = smooth_l1_loss(differences, torch.zeros_like(differences), reduction="none")
+            else:
+                differences = differences.abs()
             loss = loss + (differences.mean() if valid is None else _mean_of_pairs(differences, valid, axis))
     return loss
 

@@ -17,6 +17,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"components": 2, "iterations": 60, "scale": 0.25, "precision": "tf32"},
 }
 
+Continuity = Literal["l1", "smooth_l1"]
+
 _SMALLEST_FLOAT32 = 2.0**-126
 _LARGEST_FLOAT32 = (2 - 2.0**-23) * 2.0**127
 
@@ -71,6 +73,13 @@ class TrainingParameters(NetworkParameters):
             "biases (Glorot & Bengio 2010)"
         ),
     ] = "pytorch"
+    continuity: Annotated[
+        Continuity,
+        Field(
+            description="continuity loss of neighbouring responses: `l1`, the absolute difference, as published; "
+            "`smooth_l1`, half its square below 1, as the first public version of the released code"
+        ),
+    ] = "l1"
     stop: Annotated[
         Literal["settled", "fixed"],
         Field(description="`settled`: also stop when the label map stands still; `fixed`: as published"),

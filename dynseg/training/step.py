@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dynseg.training.losses import continuity_loss, pixel_weights, similarity_loss
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.parameters import Continuity
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class PlainStep:
     valid : Tensor, (H, W), bool, optional
         The pixels that count, those with scribbles among them; by default all. The others take no part in the
         statistics of batch norm, in losses and in q′. Their values are context of their neighbours.
+    continuity : {"l1", "smooth_l1"}
+        See `dynseg.training.losses.continuity_loss`.
     """
 
     def __init__(
@@ -82,12 +85,14 @@ class PlainStep:
         autocast: torch.dtype | None = None,
         scribbles: Tensor | None = None,
         valid: Tensor | None = None,
+        continuity: Continuity = "l1",
     ) -> None:
         self._network = network
         self._image = image[None]
         self._autocast = autocast
         self._parameters: list[Tensor] = list(network.parameters())
         self._scribbles = scribbles
+        self._continuity = continuity
         self._valid = valid
         self._valid_share = 1.0 if valid is None else float(valid.double().mean())
         self._weights = similarity_weights(scribbles, valid, image.dtype)
@@ -104,7 +109,7 @@ class PlainStep:
             counted,
             count_labels(counted, response.shape[1]),
             similarity_loss(response, with_scribbles(labels, self._scribbles), self._weights),
-            continuity_loss(response, self._valid),
+            continuity_loss(response, self._valid, self._continuity),
             self._valid_share,
         )
 
@@ -114,7 +119,7 @@ class PlainStep:
             raise RuntimeError("gradients() needs a forward() before it")
         target = with_scribbles(self._labels if target is None else as_targets(target, self._valid), self._scribbles)
         similarity = similarity_loss(self._response, target, self._weights)
-        loss = similarity + weight * continuity_loss(self._response, self._valid)
+        loss = similarity + weight * continuity_loss(self._response, self._valid, self._continuity)
         gradients = torch.autograd.grad(loss, self._parameters)
         self._response = None
         return dict(zip(self._parameters, gradients, strict=True))

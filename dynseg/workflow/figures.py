@@ -130,6 +130,12 @@ def sensitivity_scores(config: Config, figure: str) -> list[tuple[str, str]]:
     ]
 
 
+def sensitivity_options(config: Config, figure: str) -> list[str]:
+    """Return the options of `dynseg sensitivity` that a figure of the configuration stands for."""
+    measures = config["sensitivity"][figure].get("measures", ["mean"])
+    return [*score_options(sensitivity_scores(config, figure)), *(f"--measure={measure}" for measure in measures)]
+
+
 def scatter_scores(config: Config, figure: str) -> list[tuple[str, str]]:
     """Return the label and the score file of the two methods that a scatter figure compares."""
     entry = config["scatter"][figure]

@@ -182,13 +182,17 @@ class Panel(BaseModel):
 
 
 class Sensitivity(Section):
-    """A figure of the score against μ."""
+    """A figure of scores against μ."""
 
     dataset: Annotated[str, Field(description=_SCORED)]
     methods: Annotated[
         MethodIds | None,
         Field(description="ids of cnn methods that differ in scheme and mu alone; all such of the table if left out"),
     ] = None
+    measures: Annotated[
+        list[Literal["all", "fine", "coarse", "mean", "covering", "pri", "voi", "boundary"]],
+        Field(min_length=1, description="what is drawn, an axis each", json_schema_extra=_DIFFERENT),
+    ] = ["mean"]
 
 
 class Dynamics(Section):

@@ -117,6 +117,8 @@ METHODS = {
     "cnn": ["scheme=fsf", "mu=15", "components=1", "channels=6", "iterations=3"],
     "superpixel_cnn": ["components=1", "channels=6", "iterations=3"],
     "iic": ["clusters=3", "components=2", "channels=6", "iterations=3", "scale=1"],
+    "dic": ["channels=6", "centres=3", "iterations=3"],
+    "chan_vese": ["iterations=5"],
     "kmeans": ["clusters=3"],
     "graph_based": [],
     "blank": [],

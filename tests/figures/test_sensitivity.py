@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from dynseg.cli.sensitivity import command
 from dynseg.errors import UserError
@@ -33,7 +34,7 @@ def test_each_scheme_is_a_line_with_its_band() -> None:
     table = pd.DataFrame(
         {"scheme": ["fixed"] * 3 + ["fsf"], "mu": [1, 5, 50, 15], "score": 0.3, "low": 0.28, "high": 0.33}
     )
-    (axes,) = draw_sensitivity(table).axes
+    (axes,) = draw_sensitivity({"mIOU": table}).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Fixed: μ", "FSF: q′/μ"]
     assert [list(line.get_xdata()) for line in axes.get_lines()] == [[1, 5, 50], [15]]
     assert axes.get_xscale() == "log"
@@ -42,12 +43,26 @@ def test_each_scheme_is_a_line_with_its_band() -> None:
     assert (band.y0, band.y1) == (0.28, 0.33)
 
 
+def test_each_measure_is_an_axis_over_the_same_values_of_mu() -> None:
+    table = pd.DataFrame({"scheme": "fsf", "mu": [2, 15], "score": 0.3, "low": 0.28, "high": 0.33})
+    upper, lower = draw_sensitivity({"mIOU (mean)": table, "covering": table.assign(score=0.5)}).axes
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("mIOU (mean)", "covering")
+    assert upper.get_xlim() == lower.get_xlim()
+    assert (upper.get_xlabel(), lower.get_xlabel()) == ("", "μ")
+    assert upper.get_legend() is not None
+    assert lower.get_legend() is None
+
+
 def test_the_command_draws_what_score_tables_say(tmp_path) -> None:
     for mu in (2, 15):
         write_scores(score_table(mu / 50), tmp_path / f"fsf{mu}.csv")
     options = [f"--scores=fsf:{mu}={tmp_path / f'fsf{mu}.csv'}" for mu in (2, 15)]
     CliRunner().invoke(command, [*options, f"--output-png={tmp_path / 's.png'}"], catch_exceptions=False)
     assert (tmp_path / "s.png").stat().st_size > 5000
+    both = ["--measure=mean", "--measure=covering", f"--output-png={tmp_path / 'both.png'}"]
+    CliRunner().invoke(command, [*options, *both], catch_exceptions=False)
+    with Image.open(tmp_path / "s.png") as one, Image.open(tmp_path / "both.png") as two:
+        assert two.height > 1.8 * one.height
 
 
 @pytest.mark.parametrize(

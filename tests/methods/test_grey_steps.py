@@ -38,6 +38,7 @@ def test_the_channels_count_alike(image, steps):
 
 
 @pytest.mark.archives
+@pytest.mark.slow
 def test_the_floor_on_all_test_images(archives, tmp_path):
     rows = []
     for image_id in prepare("bsd500", archives / "BSR_bsds500.tgz", tmp_path, "bsd500", split="test"):

@@ -13,7 +13,9 @@ TRAINING = {"components": 1, "channels": 6, "iterations": 3}
 # Settings that make every method quick.
 QUICK = {
     "blank": {},
+    "chan_vese": {},
     "cnn": {**TRAINING, "scheme": "fsf", "mu": 15, "step": "plain"},
+    "dic": {"channels": 6, "centres": 4, "iterations": 3, "scale": 0.5},
     "graph_based": {},
     "grey_steps": {},
     "iic": {**TRAINING, "displacement": 2, "scale": 1},

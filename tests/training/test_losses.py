@@ -36,5 +36,22 @@ def test_continuity_is_a_mean_over_pixels_and_channels(shape: tuple[int, int, in
     np.testing.assert_allclose(continuity_loss(torch.from_numpy(response)[None]).item(), expected, atol=1e-12)
 
 
+@given(shapes, seeds, st.sampled_from([0.1, 1.0, 10.0]))
+def test_smooth_continuity_is_quadratic_below_1(shape: tuple[int, int, int], seed: int, size: float) -> None:
+    response = size * response_map(shape, seed)
+
+    def mean(differences: np.ndarray) -> float:
+        size = np.abs(differences)
+        return float(np.where(size < 1, size**2 / 2, size - 0.5).mean())
+
+    expected = 0.0
+    if shape[1] > 1:
+        expected += mean(response[:, 1:] - response[:, :-1])
+    if shape[2] > 1:
+        expected += mean(response[:, :, 1:] - response[:, :, :-1])
+    actual = continuity_loss(torch.from_numpy(response)[None], kind="smooth_l1").item()
+    np.testing.assert_allclose(actual, expected, atol=1e-12)
+
+
 def test_a_constant_response_map_is_continuous() -> None:
     assert continuity_loss(torch.full((1, 3, 4, 5), 2.5)).item() == 0

@@ -28,7 +28,9 @@ BSD500 = (321, 481)
 FAST = TrainingParameters(components=2, iterations=60, scale=0.25)
 CNN, IIC = find_method("cnn"), find_method("iic")
 PAIRS = [(CNN, TrainingParameters()), (CNN, FAST)]
-PAIRS += [(find_method(name), find_method(name).make_parameters({})) for name in ("iic", "superpixel_cnn", "blank")]
+PAIRS += [
+    (find_method(name), find_method(name).make_parameters({})) for name in ("iic", "dic", "superpixel_cnn", "blank")
+]
 sizes = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 
 
@@ -47,6 +49,12 @@ def test_the_estimate_is_near_what_was_measured(scale: float, components: int, t
 
 def test_the_estimate_of_iic_is_near_what_was_measured() -> None:
     assert segmentation_seconds(IIC, IicParameters(), BSD500) == pytest.approx(30.6, rel=0.35)
+
+
+def test_the_estimate_of_dic_is_near_what_was_measured() -> None:
+    dic = find_method("dic")
+    seconds = segmentation_seconds(dic, dic.make_parameters({"scale": 0.25}), BSD500)
+    assert seconds == pytest.approx(38.8, rel=0.35)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ CASES: list[tuple[str, Any, dict[str, int]]] = [
     ("dynamics/a/iterations", [1, 2], {"short_run": 1, "dynamics": 1}),
     ("dynamics/a/iterations", [], {"dynamics": 1}),
     ("sensitivity/small/methods", ["fsf-5", "fsf-15"], {"sensitivity": 1}),
+    ("sensitivity/small/measures", ["mean", "covering"], {"sensitivity": 1}),
     ("sensitivity/small/methods", ["fixed-1", "fsf-5", "fsf-15"], {"segment": 1, "score": 1, "sensitivity": 1}),
     ("scatter/fsf/methods", ["fsf-5", "fsf-15"], {"scatter": 1}),
     ("methods/fsf-5/label", "other", {"table": 1, "scatter": 1}),

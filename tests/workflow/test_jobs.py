@@ -142,8 +142,9 @@ def test_every_option_is_one_that_its_command_takes(jobs: Jobs, tmp_path: Path) 
     given = dynamics.command.make_context("dynamics", figures.dynamics_options(jobs, "d")).params
     assert given["image_id"] == "b"
     assert given["label_maps"] == ("FSF, μ′ = q′/15:1=results/short_runs/small/fsf/seed0/iteration1/b.h5",)
-    scores = figures.score_options(figures.sensitivity_scores(jobs.config, "s"))
-    given = sensitivity.command.make_context("sensitivity", scores).params
+    options = figures.sensitivity_options(jobs.config, "s")
+    given = sensitivity.command.make_context("sensitivity", options).params
+    assert given["measures"] == ("mean",)
     assert given["scores"] == tuple(f"fsf:15.0=results/scores/small/fsf/seed{seed}.csv" for seed in (0, 7))
     scores = figures.score_options(figures.scatter_scores(jobs.config, "s"))
     assert len(scatter.command.make_context("scatter", scores).params["scores"]) == 2

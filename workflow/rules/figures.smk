@@ -56,9 +56,7 @@ rule sensitivity:
     conda:
         ENVIRONMENT
     params:
-        options=lambda wildcards: figures.score_options(
-            figures.sensitivity_scores(config, wildcards.figure)
-        ),
+        options=lambda wildcards: figures.sensitivity_options(config, wildcards.figure),
         code=code_version("dynseg.figures.sensitivity"),
     shell:
         "python -m dynseg sensitivity {params.options:q}"

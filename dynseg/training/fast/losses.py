@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dynseg.training.fast.continuity import PENALTIES
 from dynseg.training.fast.normalisation import Normalisation
 from dynseg.training.fast.strips import StripBuffers, StripRunner, as_pixels, total
 from dynseg.training.losses import valid_pairs
+from dynseg.training.parameters import Continuity
 from dynseg.training.step import (
     Observation,
     as_targets,
@@ -27,7 +29,7 @@ class ResponseSums:
     gradient, products : Tensor
         The gradient of L_sim times the number of pixels, and its products with the responses before the batch norm.
     variation : Tensor
-        The terms of L_con, from the same responses.
+        The products of L_con's gradient with the same responses, the batch norm's scale left out.
     """
 
     gradient: Tensor
@@ -48,6 +50,8 @@ class ResponseLosses:
         Labels that some pixels should get, -1 elsewhere; see `dynseg.training.losses.pixel_weights`.
     valid : Tensor, (H, W), bool, optional
         The pixels that count; by default all.
+    continuity : {"l1", "smooth_l1"}
+        See `dynseg.training.losses.continuity_loss`.
 
     Attributes
     ----------
@@ -61,6 +65,7 @@ class ResponseLosses:
         runner: StripRunner[StripBuffers],
         scribbles: Tensor | None,
         valid: Tensor | None = None,
+        continuity: Continuity = "l1",
     ) -> None:
         self.gradients = torch.empty_like(responses)
         self._responses = responses
@@ -69,6 +74,7 @@ class ResponseLosses:
         self._pixels = self._height * self._width
         self._labels = torch.empty(self._height, self._width, dtype=torch.int64)
         self._scribbles = scribbles
+        self._penalty = PENALTIES[continuity]
         self._weights = similarity_weights(scribbles, valid, responses.dtype)
         self._valid = valid
         self._valid_share = 1.0 if valid is None else float(valid.double().mean())
@@ -111,21 +117,28 @@ class ResponseLosses:
                 similarity.mul_(weights)
             gradient = differences.mul_(reciprocals[:, None]).sum(dim=0)
             products = torch.mul(differences, responses, out=buffers.pixels(0, len(responses))).sum(dim=0)
-            vertical = self._vertical_differences(rows.start, rows.stop, buffers).abs_().sum(dim=(0, 1))
-            horizontal = self._horizontal_differences(rows, buffers).abs_().sum(dim=(0, 1))
-            return torch.stack([gradient, products, vertical, horizontal, similarity.sum().expand_as(products)])
+            similarity = similarity.sum().expand_as(products)
+            vertical = self._vertical_differences(rows.start, rows.stop, buffers)
+            vertical_sums = self._penalty.sums(vertical, scale, buffers.map(0, *vertical.shape[:2]))
+            horizontal = self._horizontal_differences(rows, buffers)
+            horizontal_sums = self._penalty.sums(horizontal, scale, buffers.map(0, *horizontal.shape[:2]))
+            return torch.stack([gradient, products, similarity, *vertical_sums, *horizontal_sums])
 
-        gradient, products, vertical, horizontal, similarity = total(self._runner.strips(work))
-        variation = vertical * self._vertical_share + horizontal * self._horizontal_share
+        gradient, products, similarity, *sums = total(self._runner.strips(work))
+        of_axis = len(sums) // 2
+        penalties = [
+            vertical * self._vertical_share + horizontal * self._horizontal_share
+            for vertical, horizontal in zip(sums[:of_axis], sums[of_axis:], strict=True)
+        ]
         labels = self._labels.clone() if self._valid is None else without_invalid(self._labels, self._valid)
         observation = Observation(
             labels,
             count_labels(labels, self._responses.shape[-1]),
             (similarity[0] / self._pixels).to(self._responses.dtype),
-            (variation @ scale.abs().double()).to(self._responses.dtype),
+            self._penalty.loss(penalties, scale).to(self._responses.dtype),
             self._valid_share,
         )
-        return observation, ResponseSums(gradient, products, variation)
+        return observation, ResponseSums(gradient, products, self._penalty.products(penalties, normalisation.factor))
 
     def retarget(self, sums: ResponseSums, target: Tensor) -> ResponseSums:
         """Turn the gradient of L_sim, measured with the argmax as target, into that with another target.
@@ -151,9 +164,8 @@ class ResponseLosses:
     def sum_gradient(self, sums: ResponseSums, weight: Tensor, normalisation: Normalisation) -> Tensor:
         """Return the losses' gradient, and its products with the normalised responses, summed over pixels."""
         similarity = (sums.products - normalisation.mean * sums.gradient) / self._pixels
-        # |x| is x times its own derivative, so that the terms of L_con are the products of its gradient; the gradient
-        # of a difference cancels in the sum over pixels.
-        continuity = weight * normalisation.factor.sign() * sums.variation
+        # The gradient of a difference cancels in the sum over pixels.
+        continuity = weight * sums.variation
         return torch.stack([sums.gradient / self._pixels, (similarity + continuity) * normalisation.inverse_deviation])
 
     def write_gradient(
@@ -186,14 +198,14 @@ class ResponseLosses:
     ) -> None:
         """Add to the gradient of a strip: up for the greater of two neighbours, down for the smaller."""
         gradient = gradient.view(-1, self._width, gradient.shape[-1])
-        vertical_step = weight * self._vertical_share * factor.abs()
-        steps = self._vertical_differences(rows.start, rows.stop + 1, buffers).sign_().mul_(vertical_step)
+        differences = self._vertical_differences(rows.start, rows.stop + 1, buffers)
+        steps = self._penalty.slopes(differences, factor, weight * self._vertical_share)
         above = min(rows.start, 1)
         below = len(steps) - (len(gradient) - 1 + above)
         gradient[1 - above :].add_(steps[: len(steps) - below])
         gradient[: len(gradient) - 1 + below].sub_(steps[above:])
-        horizontal_step = weight * self._horizontal_share * factor.abs()
-        steps = self._horizontal_differences(rows, buffers).sign_().mul_(horizontal_step)
+        differences = self._horizontal_differences(rows, buffers)
+        steps = self._penalty.slopes(differences, factor, weight * self._horizontal_share)
         gradient[:, 1:].add_(steps)
         gradient[:, :-1].sub_(steps)
 

@@ -24,6 +24,7 @@ from dynseg.training.fast.losses import ResponseLosses, ResponseSums
 from dynseg.training.fast.strips import StripBuffers, as_pixels, one_thread_per_operation, total
 from dynseg.training.fast.winograd import PATCH, restore_kernel_gradient, transform_turned_kernels
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.parameters import Continuity
 from dynseg.training.step import Observation
 
 
@@ -41,6 +42,8 @@ class FastStep:
         Labels that some pixels should get, -1 elsewhere; see `dynseg.training.losses.pixel_weights`.
     valid : Tensor, (H, W), bool, optional
         The pixels that count; see `dynseg.training.step.PlainStep`.
+    continuity : {"l1", "smooth_l1"}
+        See `dynseg.training.losses.continuity_loss`.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class FastStep:
         *,
         scribbles: Tensor | None = None,
         valid: Tensor | None = None,
+        continuity: Continuity = "l1",
     ) -> None:
         self._forward = ForwardPass(network, image, keeps_features=True, valid=valid)
-        self._losses = ResponseLosses(self._forward.responses, self._forward.runner, scribbles, valid)
+        self._losses = ResponseLosses(self._forward.responses, self._forward.runner, scribbles, valid, continuity)
         self._counts = None if valid is None else valid[:, :, None].to(image.dtype)
         self._sums: ResponseSums | None = None
         channels = self._forward.responses.shape[-1]

@@ -73,7 +73,14 @@ def train_together(
     capture = cuda_graph if captured and device.type == "cuda" else None
     with side_stream(device), tf32_allowed(parameters.precision == "tf32"):
         group = NetworkGroup(networks)
-        step = GroupStep(group, images, scribbles=scribbles, reduced_type=reduced_type, convolution=convolution)
+        step = GroupStep(
+            group,
+            images,
+            scribbles=scribbles,
+            reduced_type=reduced_type,
+            convolution=convolution,
+            continuity=parameters.continuity,
+        )
         loop = GroupLoop(group, step, parameters, weighting)
         loop.run(CHECK_EVERY[device.type], on_iteration, capture)
         group.store(networks)

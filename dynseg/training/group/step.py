@@ -24,6 +24,7 @@ from dynseg.training.group.convolution import (
 )
 from dynseg.training.group.network import NetworkGroup
 from dynseg.training.losses import pixel_weights
+from dynseg.training.parameters import Continuity
 from dynseg.training.step import with_scribbles
 
 
@@ -71,6 +72,8 @@ class GroupStep:
         Compute the network in this type, but for sums; losses and updates stay in the networks' type.
     convolution : Convolution, optional
         By default the library's for one network, and a batch of products for several.
+    continuity : {"l1", "smooth_l1"}
+        See `dynseg.training.losses.continuity_loss`.
     """
 
     def __init__(
@@ -81,8 +84,10 @@ class GroupStep:
         scribbles: Tensor | None = None,
         reduced_type: torch.dtype | None = None,
         convolution: Convolution | None = None,
+        continuity: Continuity = "l1",
     ) -> None:
         self._group = group
+        self._continuity = continuity
         networks, _, self._height, self._width = images.shape
         usual = LibraryConvolution if networks == 1 else ProductConvolution
         self._convolution: Convolution = convolution or usual(networks)
@@ -185,14 +190,13 @@ class GroupStep:
         for axis, length in enumerate((self._height, self._width)):
             if length == 1:
                 continue
-            # |x| is x times its own derivative, which goes up for the greater of two neighbours, down for the smaller.
             differences = responses.diff(dim=axis)
             share = 1 / (differences.numel() // self._group.count)
-            sums = torch.linalg.vector_norm(differences, ord=1, dim=(0, 1))
+            sums, slopes = _smooth(differences) if self._continuity == "smooth_l1" else _absolute(differences)
             loss = loss + share * sums.view(self._group.count, -1).sum(dim=1)
-            signs = differences.sign_()
-            self._continuity_gradient.narrow(axis, 1, length - 1).add_(signs, alpha=share)
-            self._continuity_gradient.narrow(axis, 0, length - 1).sub_(signs, alpha=share)
+            # Up for the greater of two neighbours, down for the smaller.
+            self._continuity_gradient.narrow(axis, 1, length - 1).add_(slopes, alpha=share)
+            self._continuity_gradient.narrow(axis, 0, length - 1).sub_(slopes, alpha=share)
         return loss
 
     def _backpropagate(self, gradient: Tensor, pixels: int) -> Tensor:
@@ -230,3 +234,14 @@ class GroupStep:
             *(normalised.mean, normalised.inverse_deviation, True, self._group.epsilon),
             [True, True, True],
         )
+
+
+def _absolute(differences: Tensor) -> tuple[Tensor, Tensor]:
+    """Return sums of |d| over pixels, (channels,), and its derivative in the place of d, (H, W, channels)."""
+    return torch.linalg.vector_norm(differences, ord=1, dim=(0, 1)), differences.sign_()
+
+
+def _smooth(differences: Tensor) -> tuple[Tensor, Tensor]:
+    """As `_absolute`, for smooth L1: slope · (d - slope / 2), where the slope is d between -1 and 1, else its sign."""
+    slopes = differences.clamp(-1, 1)
+    return differences.sub_(slopes, alpha=0.5).mul_(slopes).sum(dim=(0, 1)), slopes

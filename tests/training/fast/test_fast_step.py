@@ -12,10 +12,14 @@ from torch import Tensor
 
 from dynseg.training.descent import GradientDescent
 from dynseg.training.fast.step import FastStep
+from dynseg.training.loop import make_step as make_step_of
+from dynseg.training.loop import train as run_training
 from dynseg.training.losses import pixel_weights
 from dynseg.training.network import SegmentationNetwork, initial_network
+from dynseg.training.parameters import TrainingParameters
 from dynseg.training.prediction import label_map
 from dynseg.training.step import Observation, PlainStep, Step
+from dynseg.training.weighting import weight_of
 
 Shape = tuple[int, int, int, int]
 # Height, width, M, channels: even, odd, one row, one column, wide, high enough for several bands.
@@ -214,6 +218,81 @@ def test_any_number_of_bands_has_exact_gradients(bands: int) -> None:
     shape = (13, 17, 2, 7)
     plain, fast = (gradients(kind, shape, torch.float64, bands=bands) for kind in (PlainStep, FastStep))
     assert largest_error(fast, plain) < 1e-10
+
+
+def smooth_gradients(
+    kind: type,
+    shape: Shape,
+    dtype: torch.dtype,
+    spread: float,
+    scribbles: Tensor | None = None,
+    valid: Tensor | None = None,
+) -> tuple[Observation, list[Tensor]]:
+    """What a step with smooth L1 shows, and its gradients but of the two constants, of a batch norm with a spread.
+
+    The last batch norm's factors, half of them negative, decide how many differences are below 1.
+    """
+    network = initial_network(shape[2], shape[3], seed=0).to(dtype)
+    with torch.no_grad():
+        factors = network.normalisations[-1].weight
+        factors.mul_(torch.linspace(0.5, 1.5, len(factors)) * spread)
+        factors[::2].neg_()
+    step = kind(network, random_image(shape).to(dtype), scribbles=scribbles, valid=valid, continuity="smooth_l1")
+    observation = step.forward()
+    found = step.gradients(WEIGHT.to(dtype))
+    constants = {network.convolutions[-1].bias, network.normalisations[-2].bias}
+    return observation, [found[parameter].double() for parameter in network.parameters() if parameter not in constants]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("spread", [0.1, 1.0, 8.0])
+def test_gradients_of_smooth_l1_in_float64_are_exact(shape: Shape, spread: float) -> None:
+    expected, plain = smooth_gradients(PlainStep, shape, torch.float64, spread)
+    observed, fast = smooth_gradients(FastStep, shape, torch.float64, spread)
+    assert torch.equal(observed.labels, expected.labels)
+    assert observed.continuity_loss.item() == pytest.approx(expected.continuity_loss.item(), rel=1e-9, abs=1e-12)
+    assert largest_error(fast, plain) < 1e-9
+
+
+def test_gradients_of_smooth_l1_are_exact_where_some_pixels_do_not_count() -> None:
+    shape = (40, 31, 2, 12)
+    valid = torch.rand(40, 31, generator=torch.Generator().manual_seed(1)) < 0.8
+    expected, plain = smooth_gradients(PlainStep, shape, torch.float64, 1.0, valid=valid)
+    observed, fast = smooth_gradients(FastStep, shape, torch.float64, 1.0, valid=valid)
+    assert observed.continuity_loss.item() == pytest.approx(expected.continuity_loss.item(), rel=1e-9)
+    assert largest_error(fast, plain) < 1e-9
+
+
+@pytest.mark.parametrize("scheme", ["fixed", "fsf", "scf"])
+def test_trainings_with_smooth_l1_in_float64_have_the_same_counts_and_losses(scheme: str) -> None:
+    histories = []
+    for kind in (PlainStep, FastStep):
+        network = initial_network(2, 20, seed=0).double()
+        step = kind(network, random_image((30, 21, 2, 20)), continuity="smooth_l1")
+        parameters = TrainingParameters(components=2, channels=20, iterations=8, stop="fixed", minimum_labels=1)
+        histories.append(run_training(step, weight_of(scheme, 5), parameters).history)
+    plain, fast = histories
+    assert fast["label_count"].tolist() == plain["label_count"].tolist()
+    for name in ("weight", "similarity_loss", "continuity_loss"):
+        assert fast[name].tolist() == pytest.approx(plain[name].tolist(), rel=1e-9)
+
+
+def test_gradients_of_smooth_l1_in_float32_and_with_scribbles_agree() -> None:
+    shape = (70, 33, 2, 20)
+    for scribbles in (None, random_scribbles(shape)):
+        _, exact = smooth_gradients(PlainStep, shape, torch.float64, 1.0, scribbles)
+        _, fast = smooth_gradients(FastStep, shape, torch.float32, 1.0, scribbles)
+        assert largest_error(fast, exact) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["fast", "plain"])
+def test_training_takes_the_continuity_loss_that_it_is_told(kind: str) -> None:
+    losses = {}
+    for continuity in ("l1", "smooth_l1"):
+        parameters = TrainingParameters(components=1, channels=6, step=kind, continuity=continuity)
+        step = make_step_of(initial_network(1, 6, seed=0), random_image((12, 16, 1, 6)).float(), parameters)
+        losses[continuity] = step.forward().continuity_loss.item()
+    assert 0 < losses["smooth_l1"] < losses["l1"]
 
 
 def random_scribbles(shape: Shape, seed: int = 0, share: float = 0.3) -> Tensor:

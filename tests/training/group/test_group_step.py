@@ -10,6 +10,7 @@ from dynseg.training.group.convolution import Convolution, LibraryConvolution, P
 from dynseg.training.group.network import NetworkGroup
 from dynseg.training.group.step import GroupStep
 from dynseg.training.network import initial_network
+from dynseg.training.parameters import Continuity
 from dynseg.training.step import PlainStep
 
 CONVOLUTIONS: tuple[type[LibraryConvolution] | type[ProductConvolution], ...] = (LibraryConvolution, ProductConvolution)
@@ -31,18 +32,19 @@ def compare(
     channels: int,
     convolution: Convolution | None,
     scribbles: Tensor | None = None,
+    continuity: Continuity = "l1",
 ) -> None:
     networks = [
         initial_network(components, channels, seed, bands=images.shape[1]).to(images.dtype)
         for seed in range(len(images))
     ]
     group = NetworkGroup(networks)
-    step = GroupStep(group, images, scribbles=scribbles, convolution=convolution)
+    step = GroupStep(group, images, scribbles=scribbles, convolution=convolution, continuity=continuity)
     observation = step.forward()
     weights = torch.arange(1, len(images) + 1, dtype=images.dtype)
     gradients = step.gradients(weights)
     for number, (network, image) in enumerate(zip(networks, images, strict=True)):
-        plain = PlainStep(network, image, scribbles=scribbles)
+        plain = PlainStep(network, image, scribbles=scribbles, continuity=continuity)
         expected = plain.forward()
         assert torch.equal(observation.labels[number], expected.labels)
         assert observation.label_count[number] == expected.label_count
@@ -70,6 +72,12 @@ def test_each_network_is_as_if_it_were_alone(
 @settings(max_examples=25)
 def test_every_shape(height: int, width: int, networks: int, channels: int, bands: int) -> None:
     compare(random_images(networks, height, width, bands), 2, channels, None)
+
+
+@pytest.mark.parametrize("networks", [1, 3])
+@pytest.mark.parametrize("size", [(12, 16), (1, 9), (9, 1)])
+def test_smooth_l1_is_that_of_each_network_alone(networks: int, size: tuple[int, int]) -> None:
+    compare(random_images(networks, *size), 2, 7, None, continuity="smooth_l1")
 
 
 @pytest.mark.parametrize("networks", [1, 2])
