@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynseg.api import DEFAULT_MAX_SIZE, apply_model, segment_regions_with, segment_with
-from dynseg.code_version import label_map_code
+from dynseg.code_version import code_version, label_map_code
 from dynseg.io.files import sha256
 from dynseg.methods import find_method
 from dynseg.methods.cnn import CnnParameters
@@ -83,7 +83,9 @@ class ByRegions:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the label maps."""
-        return {**_settings("regions", "regions", self.parameters, self.max_size), "seed": self.seed}
+        settings = _settings("regions", "regions", self.parameters, self.max_size)
+        windows = code_version("dynseg.regions.windows", "dynseg.io.large_tiff")
+        return {**settings, "seed": self.seed, "large_size": self.large_size, "large_code_version": windows}
 
     def describe(self, threads: int) -> dict[str, Any]:
         """Return what made the label maps, for their files."""
