@@ -257,6 +257,7 @@ def test_masks_of_a_folder_on_the_command_line(tmp_path: Path, monkeypatch: pyte
     code, said = segment(*call, "--format", "json", "--format", "viewer", "--format", "ucm", "--format", "overlay")
     assert code == 0, said
     assert np.array_equal(np.load(out / "a.npy") > 0, river())
+    assert "has no mask for 1 of 2 images, of which all is segmented: b is the first" in said
     # Where an image of the folder has no mask, all of it counts: 0 means the same in all outputs.
     assert np.load(out / "b.npy").min() == 1
     code, said = segment(*call, "--resume")

@@ -74,7 +74,9 @@ def command(
         raise UserError(problems[0])
     if output.resolve() in found:
         raise UserError(f"{output} is one of the references: give the model another name")
-    masks = find_masks(mask, {source: relative.with_suffix("") for source, relative in found.values()}) if mask else {}
+    names = {source: relative.with_suffix("") for source, relative in found.values()}
+    with warnings_said(partial(click.echo, err=True)):
+        masks = find_masks(mask, names) if mask else {}
     check_writable(output)
     from dynseg.api import DEFAULT_MAX_SIZE, fit, user_parameters
     from dynseg.model import save_model

@@ -15,7 +15,7 @@ from dynseg.workflow.speed import measure_gflops
 
 
 @click.command()
-@click.argument("config_files", metavar="CONFIG", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("config_files", metavar="CONFIG...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--cores", type=click.IntRange(1), help="Cores of this machine to reckon with.  [default: all]")
 def command(config_files: tuple[Path, ...], cores: int | None) -> None:
     """Say what a configuration takes on this machine, without running anything of it.

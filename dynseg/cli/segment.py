@@ -211,7 +211,8 @@ def command(
     else:
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE, max_size or DEFAULT_LARGE_SIZE)
-    batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask, match)
+    with warnings_said(_say):
+        batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask, match)
     is_quiet = verbosity == "quiet"
     if len(batch.waiting) < len(plan.images) and not is_quiet:
         click.echo(f"{len(plan.images) - len(batch.waiting)} of {len(plan.images)} images are done already", err=True)

@@ -432,6 +432,7 @@ def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray
     with _opened(content, plane) as image:
         frames = getattr(image, "n_frames", 1)
         note = f"page {image.tell() + 1} of {frames}" if plane else ""
+        is_tiff_picture = image.format == "TIFF"
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith(("I", "F")):
             return np.array(image)[:, :, np.newaxis], note
@@ -440,6 +441,8 @@ def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray
             if not image.getchannel("A").getbbox():
                 # Programs that leave alpha empty mean the colours.
                 return np.array(image.convert("RGB")), ", ".join(filter(None, (note, "transparent all over: opaque")))
+            if is_tiff_picture and image.getchannel("A").getextrema() != (255, 255):
+                note = ", ".join(filter(None, (note, _LAID_ON_WHITE)))
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image)
         return np.array(image.convert("RGB")), note
@@ -461,7 +464,7 @@ def _inside(planes: Planes, inside: NDArray[np.bool_]) -> Planes:
         raise Refusal(
             f"is {width} × {height} pixels and its mask {mask[1]} × {mask[0]}: give a mask of the image's size"
         )
-    return dataclasses.replace(planes, inside=inside)
+    return dataclasses.replace(planes, inside=inside if planes.inside is None else inside & planes.inside)
 
 
 def channels_of(planes: Planes, channels: Sequence[int]) -> Planes:
@@ -503,7 +506,7 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
         planes.note,
         f"{count} channel{'s' * (count != 1)}{_in_brackets(planes.channel_names)}" if is_told else "",
         say_ranges(ranges),
-        _say_missing(valid),
+        _say_missing(planes, valid),
     ]
     note = ", ".join(filter(None, notes))
     return Picture(scaled, ranges, note, values, _unless_undeclared(planes, valid), planes.channel_names)
@@ -512,7 +515,7 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
 def _as_it_is(planes: Planes) -> Picture:
     """Return a picture of 8 bits a channel with the values that the file has."""
     valid = valid_pixels(planes)
-    note = ", ".join(filter(None, (planes.note, _say_missing(valid))))
+    note = ", ".join(filter(None, (planes.note, _say_missing(planes, valid))))
     return Picture(planes.values, (), note, None, _unless_undeclared(planes, valid))
 
 
@@ -520,8 +523,9 @@ def _unless_undeclared(planes: Planes, valid: NDArray[np.bool_]) -> NDArray[np.b
     return valid if planes.no_data or planes.inside is not None else None
 
 
-def _say_missing(valid: NDArray[np.bool_]) -> str:
-    return f"{np.count_nonzero(~valid):,} pixels without data" if not valid.all() else ""
+def _say_missing(planes: Planes, valid: NDArray[np.bool_]) -> str:
+    # That no pixel has the value may be a slip.
+    return f"{np.count_nonzero(~valid):,} pixels without data" if planes.no_data or not valid.all() else ""
 
 
 def valid_pixels(planes: Planes) -> NDArray[np.bool_]:
@@ -588,6 +592,8 @@ def _labels_of_samples(samples: NDArray[Any]) -> NDArray[np.integer]:
     return wide[:, :, 0] << 2 * bits | wide[:, :, 1] << bits | wide[:, :, 2]
 
 
+# Writers take any fourth band for opacity.
+_LAID_ON_WHITE = "transparency laid on white (--channels 1,2,3,4 takes it for a fourth band)"
 _SMOOTHED = (
     "has regions with soft edges, whose mixed colours would be labels of their own: save it without anti-aliasing, and "
     "scale it by nearest neighbour"

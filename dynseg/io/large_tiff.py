@@ -85,7 +85,11 @@ class LargeTiff:
 
     def declares_gaps(self, reading: Reading) -> bool:
         """Tell whether anything says that pixels may have no data."""
-        return bool(self._has_alpha or self._own_no_data or reading.no_data is not None)
+        return bool(self._takes_opacity(reading) or self._own_no_data or reading.no_data is not None)
+
+    def _takes_opacity(self, reading: Reading) -> bool:
+        """Tell whether the last channel says which pixels have data: it may, and isn't chosen as a band."""
+        return self._has_alpha and self.channels + 1 not in (reading.channels or ())
 
     def row_blocks(self) -> Iterator[slice]:
         """Yield slices of rows that are read at once without decoding anything twice."""
@@ -103,9 +107,10 @@ class LargeTiff:
             If they can't be decoded, or values are no numbers.
         """
         values = self._mapped(rows) if self._page.is_memmappable else self._decoded(rows)
-        is_there = values[:, :, -1] > 0 if self._has_alpha else None
+        is_there = values[:, :, -1] > 0 if self._takes_opacity(reading) else None
         no_data = self._own_no_data + (() if reading.no_data is None else (reading.no_data,))
-        planes = Planes(values=values[:, :, : self.channels], is_colour=self.is_colour, no_data=no_data)
+        taken = values if reading.channels is not None else values[:, :, : self.channels]
+        planes = Planes(values=taken, is_colour=self.is_colour, no_data=no_data)
         try:
             if reading.channels is not None:
                 planes = channels_of(planes, reading.channels)
@@ -145,6 +150,9 @@ class LargeTiff:
         notes = [
             f"channels {', '.join(map(str, reading.channels))} of {self.channels}" if reading.channels else "",
             f"{count} channels" if not reading.channels and count not in (1, 3) else "",
+            "what is transparent has no data (--channels 1,2,3,4 takes it for a fourth band)"
+            if self._takes_opacity(reading) and not reading.channels
+            else "",
             say_ranges(ranges) if ranges else "",
         ]
         note = ", ".join(filter(None, notes))

@@ -27,6 +27,8 @@ _PHOTOMETRIC = {_PALETTE: "a palette", 4: "a mask", 5: "CMYK colours", 6: "YCbCr
 _CONTIGUOUS = 1
 _ASSOCIATED_ALPHA = 1
 _ALPHA = (_ASSOCIATED_ALPHA, 2)
+# GeoTIFF 1.1: the size of pixels, tie points, a transform, the directory of keys.
+_GEOREFERENCES = (33550, 33922, 34264, 34735)
 _DEFLATE = frozenset({8, 32946})
 _LOSSY = frozenset({6, 7, 33003, 33004, 33005, 34712, 34892, 34933, 50001})
 _LABELS_ALONE = "save the one with the labels alone"
@@ -166,7 +168,13 @@ def _is_plain(series: "TiffPageSeries") -> bool:
         and not plane_axes
         and page.samplesperpixel <= 4 + (page.photometric == 5)
         and (not extra or (extra[0] in _ALPHA and len(extra) == 1 and page.planarconfig == _CONTIGUOUS))
+        and not (extra and is_georeferenced(page))
     )
+
+
+def is_georeferenced(page: "TiffPage") -> bool:
+    """Tell whether a page says where it lies on the earth."""
+    return any(tag in page.tags for tag in _GEOREFERENCES)
 
 
 def _chosen_planes(
@@ -268,12 +276,20 @@ def _planes(
     # With channels beside them, samples are no picture's colours.
     is_colour = values.shape[2] == samples and samples - len(extra) in (1, 3)
     alpha = next((samples - len(extra) + place for place, kind in enumerate(extra) if kind in _ALPHA), None)
-    opacity = None
+    opacity, inside = None, None
     # Writers take four planes for colours with alpha, whatever they are.
     if raw or channels or not is_colour or page.planarconfig != _CONTIGUOUS:
         alpha = None
     if not raw:
         values = _turned(values, page)
+    if alpha is not None and is_georeferenced(page):
+        # GDAL calls any fourth band of 8 bits opacity. Where it is one, it says which pixels have data.
+        levels = np.unique(values[:, :, alpha])
+        if levels.size == 2 and levels[0] == 0:
+            inside = values[:, :, alpha] != 0
+        if inside is not None or levels.size == 1:
+            values = np.delete(values, alpha, axis=2)
+        alpha = None
     if alpha is not None:
         opacity = _opacity(values[:, :, alpha])
         values = np.delete(values, alpha, axis=2)
@@ -284,6 +300,7 @@ def _planes(
         is_premultiplied=alpha is not None and _ASSOCIATED_ALPHA in extra,
         is_inverted=page.photometric == _MIN_IS_WHITE,
         no_data=no_data_of(page),
+        inside=inside,
         note=note,
         channel_names=names if len(names) == values.shape[2] else (),
     )

@@ -1,5 +1,7 @@
 """Label maps as polygons in a GeoPackage: rasterio, shapely and pyogrio, an extra."""
 
+import shutil
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -44,15 +46,15 @@ def write_label_polygons(
 
     found, shapes = _multipolygons(labels, georeference.transform)
     fields = {"label": found, **_areas(labels, found, georeference), **_statistics(labels, found, bands)}
-    with written_aside(path) as aside:
-        # The driver wants to make the file itself.
-        aside.unlink()
+    # The driver wants to make the file itself, and takes "!" and ";" in paths for archives and parameters.
+    with written_aside(path) as aside, tempfile.TemporaryDirectory(prefix="dynseg") as folder:
+        made = Path(folder) / "labels.gpkg"
         try:
             with warnings.catch_warnings():
                 # Without a reference system coordinates are pixels, which is said elsewhere.
                 warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
                 raw.write(
-                    aside,
+                    made,
                     shapely.to_wkb(shapes),
                     list(fields.values()),
                     list(fields),
@@ -63,6 +65,7 @@ def write_label_polygons(
                 )
         except DataSourceError as error:
             raise UserError(f"{path} can't be written as a GeoPackage ({error}): choose a writable folder") from error
+        shutil.copyfile(made, aside)
 
 
 def _multipolygons(labels: NDArray[np.integer], transform: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:

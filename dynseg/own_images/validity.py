@@ -1,5 +1,6 @@
 """Masks of a user's own images: which file belongs to which, and the pixels that count."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from dynseg.errors import UserError
 from dynseg.io.images import Picture, Reading, read_mask
+
+_logger = logging.getLogger(__name__)
 
 
 def find_beside(path: Path, images: Mapping[Path, Path], what: str) -> dict[Path, Path]:
@@ -38,8 +41,18 @@ def find_beside(path: Path, images: Mapping[Path, Path], what: str) -> dict[Path
 
 
 def find_masks(path: Path, images: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Return the mask of every image that has one; see `find_beside`."""
-    return find_beside(path, images, "masks")
+    """Return the mask of every image that has one; see `find_beside`. A warning counts the images that have none."""
+    found = find_beside(path, images, "masks")
+    missing = [relative for source, relative in images.items() if source not in found]
+    if missing:
+        _logger.warning(
+            "%s has no mask for %d of %d images, of which all is segmented: %s is the first",
+            path,
+            len(missing),
+            len(images),
+            missing[0],
+        )
+    return found
 
 
 def read_masked(reading: Reading, source: Path, mask: Path | None, masked: bool) -> Picture:

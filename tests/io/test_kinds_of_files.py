@@ -161,6 +161,16 @@ def with_hole(picture: Picture) -> None:
     assert f"{WIDTH} pixels without data" in picture.note
 
 
+# Where a GeoTIFF lies: the size of pixels and a tie point.
+PLACE = [(33550, "d", 3, (1.0, 1.0, 0.0), True), (33922, "d", 6, (0.0, 0.0, 0.0, 5e5, 4.6e6, 0.0), True)]
+
+
+def transparent_left(picture: Picture) -> None:
+    assert picture.valid is not None
+    np.testing.assert_array_equal(picture.valid, COLUMNS >= 9)
+    np.testing.assert_array_equal(picture.bands, RGB)
+
+
 STACK = np.stack([GREY, GREY[::-1], 255 - GREY])
 DEPTH = tiff(STACK, photometric="minisblack", metadata={"axes": "ZYX"})
 
@@ -240,6 +250,25 @@ PICTURES: list[tuple[str, str, Make, str, Callable[[Picture], None] | None]] = [
         tiff(np.stack([*STACK, GREY]), photometric="rgb", planarconfig="separate"),
         "all channels",
         bands(*STACK, GREY),
+    ),
+    (
+        "GeoTIFF, infrared as the fourth band of 8 bits, which GDAL marks as opacity",
+        "a.tif",
+        tiff(np.dstack([RGB, GREY]), photometric="rgb", extrasamples=[2], extratags=PLACE),
+        "all channels",
+        bands(*np.moveaxis(np.dstack([RGB, GREY]), 2, 0)),
+    ),
+    (
+        "GeoTIFF, opacity of two levels",
+        "a.tif",
+        tiff(
+            np.dstack([RGB, np.where(COLUMNS < 9, 0, 255)]).astype(np.uint8),
+            photometric="rgb",
+            extrasamples=[2],
+            extratags=PLACE,
+        ),
+        "what is transparent has no data",
+        transparent_left,
     ),
     (
         "stack along depth",

@@ -15,6 +15,7 @@ from small_ensemble import use_small_ensembles
 
 from dynseg.cli import main_group
 from dynseg.io.geotiff import Georeference, label_raster, read_georeference, write_label_raster
+from dynseg.io.images import read_picture
 from dynseg.own_images.geopackage import write_label_polygons
 
 rasterio = pytest.importorskip("rasterio")
@@ -212,3 +213,26 @@ def test_a_photograph_without_a_place_is_said_once_and_written_in_pixels(
     assert about["crs"] is None or "Undefined" in about["crs"]
     assert fields["area"].tolist() == fields["count"].tolist() == [24 * 16] * 2
     assert [list(shape.bounds) for shape in shapes] == [[0, 0, 16, 24], [16, 0, 32, 24]]
+
+
+def test_an_infrared_band_that_gdal_marks_as_opacity_is_a_band(tmp_path: Path) -> None:
+    bands = np.random.default_rng(0).integers(1, 255, (4, 20, 30)).astype(np.uint8)
+    path = tmp_path / "field.tif"
+    place = {"crs": UTM, "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 4_600_000)}
+    with rasterio.open(path, "w", driver="GTiff", height=20, width=30, count=4, dtype="uint8", **place) as raster:
+        raster.write(bands)
+        assert raster.colorinterp[3] == rasterio.enums.ColorInterp.alpha
+    assert np.array_equal(read_picture(path).bands, bands.transpose(1, 2, 0))
+
+
+def test_a_geopackage_has_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "a!b;c"
+    path = folder / "x!y;z#w.gpkg"
+    write_label_polygons(
+        path, np.ones((2, 3), np.uint8), None, Georeference(None, rasterio.Affine.identity()), "labels"
+    )
+    assert [each.name for each in folder.iterdir()] == [path.name]
+    assert [each.name for each in tmp_path.iterdir()] == [folder.name]
+    path.rename(tmp_path / "plain.gpkg")
+    assert read_polygons(tmp_path / "plain.gpkg")[0]["count"].tolist() == [6]
