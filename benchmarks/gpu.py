@@ -34,6 +34,7 @@ MISSING = _stand_ins.stand_in()
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from _table_one import ROWS  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch import Tensor  # noqa: E402
@@ -55,14 +56,6 @@ from dynseg.training.weighting import weight_of  # noqa: E402
 HERE = Path(__file__).parent
 CHANNELS = 100
 WEIGHTING = weight_of("fsf", 15.0)
-# The rows of Table I with the paper's loss.
-ROWS = {
-    "fixed-5": ("fixed", 5.0),
-    "scf-100": ("scf", 100.0),
-    "scf-50": ("scf", 50.0),
-    "fsf-10": ("fsf", 10.0),
-    "fsf-15": ("fsf", 15.0),
-}
 TESTS = "tests/training/test_on_device.py"
 # What these tests import beyond what this file does.
 TESTS_NEED = ("pytest", "hypothesis", "pydantic", "lazy_loader", "higra", "cc3d", "skimage", "sklearn", "threadpoolctl")

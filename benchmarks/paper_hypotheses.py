@@ -21,6 +21,7 @@ import click
 import numpy as np
 import torch
 from _machine import RESULTS, print_table, write_results
+from _table_one import ROWS
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -39,13 +40,6 @@ from dynseg.training.run import train_and_apply
 from dynseg.training.step import PlainStep
 from dynseg.training.weighting import weight_of
 
-ROWS = {
-    "fixed-5": ("fixed", 5.0),
-    "scf-100": ("scf", 100.0),
-    "scf-50": ("scf", 50.0),
-    "fsf-10": ("fsf", 10.0),
-    "fsf-15": ("fsf", 15.0),
-}
 FIRST = (5, 8, 10, 15, 20, 30, 40, 50, 100)
 DYNAMIC = tuple(row for row in ROWS if row != "fixed-5")
 COLUMNS = ("all", "fine", "coarse")
