@@ -278,17 +278,19 @@ def _planes(
     alpha = next((samples - len(extra) + place for place, kind in enumerate(extra) if kind in _ALPHA), None)
     opacity, inside = None, None
     # Writers take four planes for colours with alpha, whatever they are.
-    if raw or channels or not is_colour or page.planarconfig != _CONTIGUOUS:
+    if raw or not is_colour or page.planarconfig != _CONTIGUOUS:
         alpha = None
     if not raw:
         values = _turned(values, page)
     if alpha is not None and is_georeferenced(page):
         # GDAL calls any fourth band of 8 bits opacity. Where it is one, it says which pixels have data.
         levels = np.unique(values[:, :, alpha])
-        if levels.size == 2 and levels[0] == 0:
+        if levels.size == 2 and levels[0] == 0 and alpha + 1 not in (channels or ()):
             inside = values[:, :, alpha] != 0
-        if inside is not None or levels.size == 1:
+        if not channels and (inside is not None or levels.size == 1):
             values = np.delete(values, alpha, axis=2)
+        alpha = None
+    if channels:
         alpha = None
     if alpha is not None:
         opacity = _opacity(values[:, :, alpha])

@@ -225,6 +225,24 @@ def test_an_infrared_band_that_gdal_marks_as_opacity_is_a_band(tmp_path: Path) -
     assert np.array_equal(read_picture(path).bands, bands.transpose(1, 2, 0))
 
 
+@pytest.mark.parametrize(("channels", "is_band"), [((1, 2, 3), False), ((2,), False), ((4, 1), True)])
+def test_opacity_says_what_has_data_beside_chosen_channels_too(
+    tmp_path: Path, channels: tuple[int, ...], is_band: bool
+) -> None:
+    bands = np.random.default_rng(0).integers(1, 255, (4, 20, 30)).astype(np.uint8)
+    bands[3] = np.where(np.arange(30) < 7, 0, 255)
+    path = tmp_path / "orthophoto.tif"
+    place = {"crs": UTM, "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 4_600_000)}
+    with rasterio.open(path, "w", driver="GTiff", height=20, width=30, count=4, dtype="uint8", **place) as raster:
+        raster.write(bands)
+    picture = read_picture(path, channels=channels)
+    assert np.array_equal(picture.bands, bands[[channel - 1 for channel in channels]].transpose(1, 2, 0))
+    if is_band:
+        assert picture.valid is None
+    else:
+        assert np.array_equal(picture.valid, bands[3] > 0)
+
+
 def test_a_geopackage_has_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "a!b;c"
