@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
@@ -170,6 +169,8 @@ class Series:
         likeness = size * np.exp(-(colour / _COLOUR_SPREAD**2 + place / _PLACE_SPREAD**2) / 2)
         similarity = (overlap + likeness) / 2
         similarity[similarity < _THRESHOLD] = 0
+        from scipy.optimize import linear_sum_assignment
+
         rows, columns = linear_sum_assignment(similarity, maximize=True)
         is_match = similarity[rows, columns] > 0
         found[columns[is_match]] = known[rows[is_match]] + 1

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 # The sides of a pixel clockwise: top, right, bottom, left. They lead rightwards, down, leftwards, up.
 _RIGHT, _LEFT = 1, 3
@@ -114,6 +112,9 @@ def _corners(border: _Border, inset: float) -> tuple[NDArray[np.float64], NDArra
 def _rings(following: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of the ring that each side belongs to."""
     count = len(following)
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = csr_array((np.ones(count, np.int8), (np.arange(count), following)), shape=(count, count))
     rings: NDArray[np.int64] = connected_components(graph, directed=False)[1]
     return rings
