@@ -3,12 +3,15 @@
     snakemake --cores 2 --configfile config/reproduction/continuity.yaml
     python benchmarks/paper_hypotheses.py variants --results results/reproduction/continuity
     python benchmarks/paper_hypotheses.py report --results results/reproduction/continuity
+    python benchmarks/paper_hypotheses.py differences --results results/reproduction/continuity
 
-`report` scores the label maps of a results tree under other protocols and choices: a table a training (L1, smooth L1,
-and what `variants` adds: seed 42, BGR, the final pass with running statistics of batch norm). An explanation must
-reproduce Table I's pattern and not one number: all four dynamic rows above the fixed one in every column, Coarse too
-(F1), and SCF with 50 and 100 within .002 of each other (F3). FSF below the fixed row on VOC2012 (F2) needs a tree with
-that dataset.
+`differences` sets every other training (smooth L1, seed 42, BGR, running statistics) beside L1 with seed 0 on the same
+images, with intervals; with `--against` another tree's, for example M = 3 at full size beside M = 2 at a quarter.
+
+`report` scores the label maps of a results tree under other protocols and choices: a table a training. An explanation
+must reproduce Table I's pattern and not one number: all four dynamic rows above the fixed one in every column, Coarse
+too (F1), and SCF with 50 and 100 within .002 of each other (F3). FSF below the fixed row on VOC2012 (F2) needs a tree
+with that dataset.
 """
 
 import itertools
@@ -19,6 +22,7 @@ from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
 import torch
 from _machine import RESULTS, print_table, write_results
 from _table_one import ROWS
@@ -32,6 +36,9 @@ from dynseg.io.label_maps import read_image_ids, read_labels, write_label_maps
 from dynseg.metrics import connected_components
 from dynseg.metrics.miou import best_overlaps
 from dynseg.result import Segmentation
+from dynseg.scoring.bootstrap import paired_differences
+from dynseg.scoring.pooling import pool
+from dynseg.scoring.scores import score_image, score_table
 from dynseg.training.images import image_tensor, reduce_image
 from dynseg.training.loop import train
 from dynseg.training.network import initial_network
@@ -53,6 +60,7 @@ PUBLISHED = {
 }
 RANDOM_SETS = 201
 SCF_AGREEMENT = 0.002
+MEASURES_SHOWN = ("mean", "fine", "coarse", "covering")
 FAST = {"components": 2, "iterations": 60, "scale": 0.25}
 
 Labels = NDArray[np.integer[Any]]
@@ -217,6 +225,15 @@ class Tree:
             for image, annotations in iterate_segments(self._ground_truth, images)
         }
 
+    def scores(self, row: str, seed: int, images: list[str]) -> pd.DataFrame:
+        """Return the score table of a run's images by the published protocol."""
+        files = self.files(row, seed)
+        return score_table(
+            line
+            for image, annotations in iterate_segments(self._ground_truth, images)
+            for line in score_image(image, annotations, read_labels(files[image], image))
+        )
+
 
 def random_sets(
     found: Mapping[str, Mapping[str, Overlaps]], images: Sequence[str], count: int, share: float
@@ -336,6 +353,46 @@ def report(results: Path, dataset: str, rows: tuple[str, ...], output: Path) -> 
         )
     print_table(lines)
     write_results(output, lines)
+
+
+@command.command()
+@click.option("--results", type=click.Path(path_type=Path), required=True, help="A results tree.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Compare with L1 and seed 0 of this tree.  [default: the same]",
+)
+@click.option("--dataset", default="bsd500", show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=RESULTS / "paper_differences.json", show_default=True
+)
+def differences(results: Path, against: Path | None, dataset: str, output: Path) -> None:
+    """Print what each training of a row adds to L1 with seed 0 on the same images, with 95 % intervals."""
+    tree = Tree(results, dataset)
+    usual = Tree(against or results, dataset)
+    lines = []
+    for name, seed in tree.runs():
+        row = next((row for row in ROWS if name in (row, *_endings(row))), None)
+        is_usual = against is None and (name, seed) == (row, 0)
+        if row is None or is_usual or (row, 0) not in usual.runs():
+            continue
+        images = [image for image in tree.files(name, seed) if image in usual.files(row, 0)]
+        ours, theirs = tree.scores(name, seed, images), usual.scores(row, 0, images)
+        found = paired_differences([ours], [theirs])
+        pooled_scores = pool(ours)
+        lines.append(
+            {"row": name, "seed": seed, "images": len(images)}
+            | {measure: round(pooled_scores[measure], 3) for measure in MEASURES_SHOWN}
+            | {f"Δ {measure}": _with_interval(found.loc[measure]) for measure in MEASURES_SHOWN}
+        )
+    if not lines:
+        raise click.ClickException(f"{results} has no row to compare: train `variants` or run continuity.yaml first")
+    print_table(lines)
+    write_results(output, lines)
+
+
+def _with_interval(found: Mapping[str, float]) -> str:
+    return f"{found['difference']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
 
 
 def _endings(row: str) -> list[str]:
