@@ -16,7 +16,10 @@ from dynseg.devices import resolve_device
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.hdf5 import smallest_unsigned
-from dynseg.io.images import read_picture
+from dynseg.io.images import Reading, parse_channels, read_picture
+from dynseg.io.large_tiff import large_tiff
+from dynseg.io.value_range import ValueRange, parse_value_range
+from dynseg.large import DEFAULT_LARGE_SIZE, LargeSegmentation, OnWindow, segment_by_windows
 from dynseg.methods.cnn import CnnParameters
 from dynseg.methods.regions import RegionsParameters, cost, cut, find_hierarchy
 from dynseg.model import Model
@@ -382,6 +385,87 @@ def segment_regions_with(
     return dataclasses.replace(result, labels=smallest_unsigned(labels), facts=facts)
 
 
+def segment_large(
+    path: str | Path,
+    segments: int | None = None,
+    scale: float | None = None,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    max_size: int = DEFAULT_LARGE_SIZE,
+    channels: Sequence[int] | str | None = None,
+    value_range: ValueRange = "auto",
+    no_data: float | None = None,
+    on_iteration: OnIteration | None = None,
+    on_window: OnWindow | None = None,
+) -> LargeSegmentation:
+    """Cut a TIFF that is too large for memory into regions: by windows, as `dynseg segment` does.
+
+    It is read once, a few rows at a time, and reduced by a whole number; regions are found there, in windows that
+    overlap (`dynseg.regions.windows`), and enlarged while they are written.
+
+    Parameters
+    ----------
+    path : path
+        A TIFF of more than 178,956,970 pixels, or 4 GiB. Smaller ones are refused: `segment_regions` is for them.
+    segments, scale : optional
+        See `segment_regions`.
+    seed : int
+        Seed of the networks' initial weights.
+    device : {"auto", "cpu", "cuda"}
+    max_size : int
+        Pixels along the longer side, at most, of the image that regions are found in.
+    channels : sequence of int, or str, optional
+        The channels to take, numbered from 1, in this order; or as `--channels` has them, "4,3,2". By default all.
+    value_range : "auto", "type", "percentile", "minmax" or (float, float)
+        Which values become 0 and 1, as `--range` has it.
+    no_data : float, optional
+        The value of pixels that have no data, NaN too, beside the one that a GeoTIFF names.
+    on_iteration : callable, optional
+        Called at every iteration of every network; see `dynseg.training.loop.OnIteration`.
+    on_window : callable, optional
+        Called after each window with its number from 1, and how many there are.
+
+    Returns
+    -------
+    LargeSegmentation
+        Its `save` writes the label map as .npy or GeoTIFF, its `rows` give it a few rows at a time.
+
+    Raises
+    ------
+    UserError
+        If an argument isn't usable, the file isn't a TIFF that is so large, or too little memory is free.
+
+    Examples
+    --------
+    >>> result = segment_large("scene.tif", segments=50)  # doctest: +SKIP
+    >>> result.save("labels.npy")  # doctest: +SKIP
+    >>> np.load("labels.npy", mmap_mode="r").shape  # doctest: +SKIP
+    (20000, 20000)
+    """
+    parameters = make_parameters(RegionsParameters, {"segments": segments, "threshold": scale})
+    _check_numbers(seed, max_size)
+    device = resolve_device(device)
+    said = value_range if isinstance(value_range, str) else ",".join(map(str, value_range))
+    chosen = parse_channels(channels) if isinstance(channels, str) else channels
+    reading = Reading(None if chosen is None else tuple(chosen), parse_value_range(said), None, no_data)
+    if not Path(path).exists():
+        raise UserError(f"{path} doesn't exist: give the path of a TIFF")
+    with large_tiff(Path(path)) as source:
+        if source is None:
+            raise UserError(f"{path} is no TIFF that is too large to be read whole: give it to dynseg.segment_regions")
+        return segment_by_windows(
+            source,
+            parameters,
+            reading,
+            seed=seed,
+            device=device,
+            max_size=max_size,
+            on_iteration=on_iteration,
+            on_window=on_window,
+        )
+
+
 def fit(
     images: Sequence[Image],
     scheme: str = "fsf",
@@ -559,6 +643,9 @@ def _read(image: Image, mask: Mask | None = None) -> tuple[Pixels, NDArray[np.bo
     And which of its pixels count, (H, W): None if neither the file nor a mask says that any may not.
     """
     if isinstance(image, str | Path):
+        with large_tiff(Path(image)) as large:
+            if large is not None:
+                raise UserError(f"{image} is too large to be read whole: dynseg.segment_large makes regions of it")
         picture = read_picture(image)
         pixels, valid = picture.pixels, picture.valid
     else:

@@ -60,12 +60,13 @@ class LargeTiff:
 
     Attributes
     ----------
+    path : path
     height, width, channels : int
         `channels` without one for opacity.
     """
 
     def __init__(self, path: Path, file: "TiffFile", page: "TiffPage") -> None:
-        self._path, self._file, self._page = path, file, page
+        self.path, self._file, self._page = path, file, page
         self.height, self.width = page.imagelength, page.imagewidth
         extra = [int(each) for each in page.extrasamples]
         has_alpha = bool(extra) and extra[-1] in _ALPHA and page.samplesperpixel > 1
@@ -116,7 +117,7 @@ class LargeTiff:
                 planes = channels_of(planes, reading.channels)
             valid = valid_pixels(planes)
         except Refusal as refusal:
-            raise UserError(f"{self._path} {refusal}") from refusal
+            raise UserError(f"{self.path} {refusal}") from refusal
         return planes.values, valid if is_there is None else valid & is_there
 
     def reduce(self, reading: Reading, max_size: int) -> Reduced:
@@ -167,7 +168,7 @@ class LargeTiff:
         try:
             _, ranges = scale_values(sample, reading.value_range, of_type=of_type, together=is_colour)
         except Refusal as refusal:
-            raise UserError(f"{self._path} {refusal}") from refusal
+            raise UserError(f"{self.path} {refusal}") from refusal
         return ranges * count if is_colour else ranges
 
     def _scaled(
@@ -191,7 +192,7 @@ class LargeTiff:
         samples = page.samplesperpixel
         is_separate = page.planarconfig == _SEPARATE and samples > 1
         shape = (samples, *self.size) if is_separate else (*self.size, samples)
-        mapped = np.memmap(self._path, dtype, "r", offset=page.dataoffsets[0], shape=shape)
+        mapped = np.memmap(self.path, dtype, "r", offset=page.dataoffsets[0], shape=shape)
         part = mapped[:, rows].transpose(1, 2, 0) if is_separate else mapped[rows]
         return np.ascontiguousarray(part, dtype=dtype.newbyteorder("="))
 
@@ -230,10 +231,10 @@ class LargeTiff:
             if "imagecodecs" in str(error):
                 name = getattr(page.compression, "name", str(page.compression))
                 raise UserError(
-                    f"{self._path} has {name} compression, which needs another package: pip install 'dynseg[tiff]', "
+                    f"{self.path} has {name} compression, which needs another package: pip install 'dynseg[tiff]', "
                     "or save it without compression"
                 ) from error
-            raise UserError(f"{self._path} can't be read ({error}): save it again") from error
+            raise UserError(f"{self.path} can't be read ({error}): save it again") from error
         if segment is None:
             # GDAL leaves out tiles of pixels without data.
             fill = self._own_no_data[0] if self._own_no_data else 0
@@ -260,13 +261,13 @@ def large_tiff(path: Path) -> Iterator[LargeTiff | None]:
 
 
 def _picture(path: Path, stack: ExitStack) -> LargeTiff | None:
-    from tifffile import TiffFile
-
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())
     try:
         with path.open("rb") as start:
             if not is_tiff(start.read(4)):
                 return None
+        from tifffile import TiffFile
+
+        logging.getLogger("tifffile").addHandler(logging.NullHandler())
         file = stack.enter_context(TiffFile(path))
         series = pictures_of(file)
         page, planes = series[0].keyframe, len(series[0].pages)

@@ -17,6 +17,7 @@ from dynseg.io.label_maps import read_attributes, read_image_ids, read_segmentat
 from dynseg.methods.regions import RegionsParameters, cut
 from dynseg.metrics import connected_components
 from dynseg.own_images.outputs import FORMATS, Labelled, check_formats, write_outputs
+from dynseg.regions.few_leaves import warn_of_few_leaves
 from dynseg.result import VALID_PIXELS, Segmentation
 
 _logger = logging.getLogger("dynseg")
@@ -122,15 +123,6 @@ def _cut_again(stored: Segmentation, hierarchy: Hierarchy, segments: int | None,
     # Where a mask left nothing out, the cut numbers regions from 0 all the same.
     shift = int(VALID_PIXELS in facts and hierarchy.valid is None)
     return dataclasses.replace(stored, labels=smallest_unsigned(result.labels + shift), facts=facts)
-
-
-def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
-    """Log a warning if a hierarchy has fewer leaves than the regions asked for, or more parts that stay apart."""
-    parts = hierarchy.leaf_count - int(np.count_nonzero(np.isfinite(hierarchy.altitudes)))
-    if segments > hierarchy.leaf_count:
-        _logger.warning("the image has %d regions at most, not %d: these are all", hierarchy.leaf_count, segments)
-    elif segments < parts:
-        _logger.warning("what has no data cuts the image into %d parts, which stay apart: these are the regions", parts)
 
 
 def listed(values: Mapping[str, Any]) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 from dynseg.errors import UserError
 from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
 from dynseg.io.large_tiff import LargeTiff, large_tiff
+from dynseg.large import segment_by_windows
 from dynseg.own_images.cutting import counted, listed
 from dynseg.own_images.labelling import Labelling
-from dynseg.own_images.large import check_large, say_result, segment_large, write_large
+from dynseg.own_images.large import check_large, say_result, write_large
 from dynseg.own_images.matching import MATCHING, Series, in_order
 from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
@@ -196,12 +197,21 @@ class Batch:
             if count >= 4 and 4 * number // count > 4 * (number - 1) // count:
                 progress.say(f"{image.source}: {number} of {count} windows")
 
-        result = segment_large(source, self._reading, labelling, progress, say_window)
+        result = segment_by_windows(
+            source,
+            labelling.parameters,
+            self._reading,
+            seed=labelling.seed,
+            device=labelling.device,
+            max_size=labelling.large_size,
+            on_iteration=progress,
+            on_window=say_window,
+        )
         _logger.info("%s: %s", image.source, listed(result.facts))
-        if result.reduced.note:
-            self._notes[str(image.relative)] = result.reduced.note
-        write_large(image.outputs, result, image.source)
-        return say_result(image.source, image.outputs, result)
+        if result.note:
+            self._notes[str(image.relative)] = result.note
+        write_large(image.outputs, result)
+        return say_result(image.outputs, result)
 
 
 def _resumed_series(path: Path, images: Sequence[PlannedImage], done: Sequence[bool]) -> Series:
