@@ -393,7 +393,7 @@ def segment_large(
     seed: int = 0,
     device: str = "auto",
     max_size: int = DEFAULT_LARGE_SIZE,
-    channels: Sequence[int] | str | None = None,
+    channels: Sequence[int | str] | str | None = None,
     value_range: ValueRange = "auto",
     no_data: float | None = None,
     on_iteration: OnIteration | None = None,
@@ -415,8 +415,9 @@ def segment_large(
     device : {"auto", "cpu", "cuda"}
     max_size : int
         Pixels along the longer side, at most, of the image that regions are found in.
-    channels : sequence of int, or str, optional
-        The channels to take, numbered from 1, in this order; or as `--channels` has them, "4,3,2". By default all.
+    channels : sequence of int or str, or str, optional
+        The channels to take, numbered from 1 or by the names that the file has for them, in this order; or as
+        `--channels` has them, "4,3,2". By default all.
     value_range : "auto", "type", "percentile", "minmax" or (float, float)
         Which values become 0 and 1, as `--range` has it.
     no_data : float, optional

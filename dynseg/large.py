@@ -173,6 +173,7 @@ def segment_by_windows(
         If the image can't be read, or too little memory is free.
     """
     start = time.perf_counter()
+    reading = source.numbered(reading)
     height, width = source.size
     bands = len(reading.channels or range(source.channels))
 

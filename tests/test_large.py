@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from large_scene import write_scene
 from PIL import Image
@@ -76,6 +77,28 @@ def test_rows_are_those_of_the_file(tmp_path: Path, scene: Path) -> None:
     assert saved.min() == 0
 
 
+def test_channels_are_chosen_by_name_as_in_the_command(tmp_path: Path, scene: Path) -> None:
+    descriptions = "".join(
+        f'<Item name="DESCRIPTION" sample="{number}" role="description">{name}</Item>'
+        for number, name in enumerate(["blue", "green", "red", "edge", "infrared"])
+    )
+    about = [(42112, "s", 0, f"<GDALMetadata>{descriptions}</GDALMetadata>", True)]
+    tifffile.imwrite(
+        tmp_path / "a.tif", tifffile.imread(scene), photometric="minisblack", planarconfig="contig", extratags=about
+    )
+    for name, channels in (("numbers", "5,2"), ("names", "infrared,green")):
+        commanded(
+            tmp_path / "a.tif", "-o", tmp_path / name, "--format", "npy", "--max-size", 50, "--channels", channels
+        )
+    result = dynseg.segment_large(tmp_path / "a.tif", device="cpu", max_size=50, channels=["infrared", 2], no_data=0)
+    assert "channels 5, 2 of 5" in result.note
+    assert (tmp_path / "numbers/a.npy").read_bytes() == (tmp_path / "names/a.npy").read_bytes()
+    with pytest.raises(
+        dynseg.UserError, match=r"a.tif has no channel 'nir': choose from blue, green, red, edge, infra"
+    ):
+        dynseg.segment_large(tmp_path / "a.tif", channels="nir")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -84,7 +107,8 @@ def test_rows_are_those_of_the_file(tmp_path: Path, scene: Path) -> None:
         ({"max_size": 0}, "max_size must be a whole number of pixels"),
         ({"value_range": "half"}, "the range 'half' isn't known"),
         ({"value_range": (3, 1)}, "the range '3,1' isn't known"),
-        ({"channels": "1;2"}, "the channels '1;2' aren't known"),
+        ({"channels": "1,-2"}, "the channels '1,-2' aren't known"),
+        ({"channels": ["nir"]}, "scene.tif doesn't name its channels, so that none is 'nir'"),
         ({"channels": [6]}, "scene.tif has 5 channels: choose from 1 to 5"),
     ],
 )

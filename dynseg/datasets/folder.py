@@ -22,7 +22,7 @@ from dynseg.errors import UserError
 from dynseg.io.annotations import group_annotators, numbered_segments
 from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
-from dynseg.io.images import IMAGE_SUFFIXES, read_image
+from dynseg.io.images import CHANNEL_NAME, IMAGE_SUFFIXES, read_image
 from dynseg.io.label_files import LABEL_SUFFIXES, read_label_maps
 from dynseg.parameters import Section, Text
 
@@ -169,6 +169,7 @@ def _label_maps(annotations: Path, files: list[tuple[str, bytes]], void: tuple[i
     return [labels for name, content in files for labels in read_label_maps(content, f"{annotations}: {name}", void)]
 
 
+Channel = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=rf"^{CHANNEL_NAME}$")]
 Labels = Annotated[list[int], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
 
 
@@ -184,8 +185,8 @@ class Keys(Section):
         Field(description="labels that aren't scored: a number or a list of them, segment for none, ignore for 0"),
     ] = None
     channels: Annotated[
-        Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None,
-        Field(description="channels to take, in this order, numbered from 1"),
+        Channel | Annotated[list[Channel], Field(min_length=1)] | None,
+        Field(description="channels to take, in this order: numbers from 1, or names that the files have for them"),
     ] = None
     range: Annotated[
         Literal["auto", "type", "percentile", "minmax"]
@@ -223,7 +224,7 @@ kind = Kind(
     options={
         "annotations": Option("archive or folder of label maps", is_path=True),
         "void": Option("labels that aren't scored, such as 255 or 0,255; segment for none, ignore for 0"),
-        "channels": Option("channels to take, in this order, such as 4,3,2"),
+        "channels": Option("channels to take, in this order, such as 4,3,2 or DAPI,GFP"),
         "range": Option("values that become black and white: type, percentile, minmax or LOW,HIGH"),
         "plane": Option("which plane of a stack, such as z=3"),
         "nodata": Option("the value of pixels without data, nan too"),

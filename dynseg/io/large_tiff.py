@@ -1,5 +1,6 @@
 """TIFF files that are too large to be read whole: by windows, and reduced while they are read once."""
 
+import dataclasses
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.io.images import MAX_PIXELS, Reading, channels_of, valid_pixels
-from dynseg.io.planes import MAX_BYTES, Planes, Refusal
-from dynseg.io.tiff import is_tiff, no_data_of, pictures_of
+from dynseg.io.planes import MAX_BYTES, Planes, Refusal, channel_numbers
+from dynseg.io.tiff import is_tiff, names_of_channels, no_data_of, pictures_of
 from dynseg.io.value_range import say_ranges, scale_values
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage
+    from tifffile import TiffFile, TiffPageSeries
 
 # A tile or strip is decoded whole.
 _MOST_SEGMENT_BYTES = 1 << 28
@@ -65,8 +66,9 @@ class LargeTiff:
         `channels` without one for opacity.
     """
 
-    def __init__(self, path: Path, file: "TiffFile", page: "TiffPage") -> None:
-        self.path, self._file, self._page = path, file, page
+    def __init__(self, path: Path, file: "TiffFile", series: "TiffPageSeries") -> None:
+        page = series.keyframe.aspage()
+        self.path, self._file, self._series, self._page = path, file, series, page
         self.height, self.width = page.imagelength, page.imagewidth
         extra = [int(each) for each in page.extrasamples]
         has_alpha = bool(extra) and extra[-1] in _ALPHA and page.samplesperpixel > 1
@@ -83,6 +85,22 @@ class LargeTiff:
     def is_colour(self) -> bool:
         """Whether the channels are red, green and blue, or one grey."""
         return self.channels in (1, 3)
+
+    def numbered(self, reading: Reading) -> Reading:
+        """Return the same with channels as numbers.
+
+        Raises
+        ------
+        UserError
+            If the file has no channel of a name that was chosen.
+        """
+        if not any(isinstance(channel, str) for channel in reading.channels or ()):
+            return reading
+        try:
+            numbers = channel_numbers(reading.channels or (), names_of_channels(self._file, self._series))
+        except Refusal as refusal:
+            raise UserError(f"{self.path} {refusal}") from refusal
+        return dataclasses.replace(reading, channels=numbers)
 
     def declares_gaps(self, reading: Reading) -> bool:
         """Tell whether anything says that pixels may have no data."""
@@ -280,7 +298,7 @@ def _picture(path: Path, stack: ExitStack) -> LargeTiff | None:
     problem = _problem(page, len(series), planes)
     if problem:
         raise UserError(f"{path} is too large to be read whole and {problem}")
-    return LargeTiff(path, file, page.aspage())
+    return LargeTiff(path, file, series[0])
 
 
 def _problem(page: Any, pictures: int, planes: int) -> str:
