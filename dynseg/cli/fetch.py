@@ -50,8 +50,8 @@ def _take_from(archives: Path, kind: Kind, output: Path) -> bool:
     size, expected = file.stat().st_size, kind.archive.size
     if size == expected and archive_hash(file) != kind.archive.sha256:
         raise UserError(
-            f"{file} has the size of the official archive and another sha256: copy it again, or move it away to have the "
-            "archive downloaded"
+            f"{file} has the size of the official archive and another sha256: copy it again, or move it away to have "
+            "the archive downloaded"
         )
     link(file, output)
     # As the key `archive` takes any part of the official one.

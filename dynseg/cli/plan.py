@@ -35,9 +35,9 @@ def command(config_files: tuple[Path, ...], cores: int | None) -> None:
     plan = plan_all(jobs, gflops)
     click.echo(_datasets(plan, config))
     click.echo(f"\n{_rows(plan)}\n")
-    about = "About " if plan.supposed else ""
+    planned = f"{'About ' if plan.supposed else ''}{counted(plan.jobs, 'job')}"
     click.echo(
-        f"{about}{counted(plan.jobs, 'job')}, {counted(plan.trainings, 'training')}, {counted(len(config['seeds']), 'seed')}: "
+        f"{planned}, {counted(plan.trainings, 'training')}, {counted(len(config['seeds']), 'seed')}: "
         f"about {core_time_text(plan.core_seconds)}, about {duration_text(plan.wall_seconds(cores))} on "
         f"{counted(cores, 'core')} of this machine, and about {bytes_text(plan.disk)} on the disk."
     )

@@ -213,13 +213,13 @@ def _regions(
 def _write_geotiff(path: Path, result: LargeResult, source: Path) -> None:
     from rasterio.windows import Window
 
-    from dynseg.io.geotiff import label_raster, read_georeference, say_unknown_place
+    from dynseg.io.geotiff import label_raster, note_unknown_place, read_georeference
 
     shift = 0 if result.has_gaps else 1
     height, width = result.source.size
     georeference = read_georeference(source, (height, width))
     if not georeference.is_known:
-        say_unknown_place(source)
+        note_unknown_place(source)
     with label_raster(path, (height, width), int(result.regions.max()) + shift, georeference) as raster:
         for rows, labels in result.rows():
             window = Window(0, rows.start, width, rows.stop - rows.start)

@@ -244,8 +244,8 @@ def _check_folders(config: Config) -> None:
     archives = config.get("archives")
     if archives is not None and not os.path.isdir(archives):
         raise UserError(
-            f"config: archives: {archives} isn't a folder: correct the path (relative to {Path.cwd()}), or leave it out "
-            "to have archives downloaded"
+            f"config: archives: {archives} isn't a folder: correct the path (relative to {Path.cwd()}), or leave it "
+            "out to have archives downloaded"
         )
 
 

@@ -24,7 +24,14 @@ from dynseg.workflow.cost import (
     scoring_seconds,
     segmentation_seconds,
 )
-from dynseg.workflow.datasets import TUNING_DATASET, dataset_archive, every_dataset, is_url, missing_archive, scored_datasets
+from dynseg.workflow.datasets import (
+    TUNING_DATASET,
+    dataset_archive,
+    every_dataset,
+    is_url,
+    missing_archive,
+    scored_datasets,
+)
 from dynseg.workflow.figures import FIGURE_SECTIONS, dynamics_iterations, panel_methods, panel_seed, panel_shows
 from dynseg.workflow.jobs import Jobs
 from dynseg.workflow.methods import (
