@@ -9,7 +9,7 @@ from dynseg.datasets import find_kind
 from dynseg.devices import gpu_is_visible
 from dynseg.workflow.configuration import read_config
 from dynseg.workflow.cost import CPU_GFLOPS
-from dynseg.workflow.datasets import every_dataset, found_archive, missing_archive
+from dynseg.workflow.datasets import every_dataset, found_archive, found_contents, missing_archive
 from dynseg.workflow.jobs import Jobs
 from dynseg.workflow.plan import FAST, Plan, faster_plan, plan_all
 from dynseg.workflow.plan_text import bytes_text, core_time_text, counted, duration_text
@@ -80,7 +80,9 @@ def _archive(config: Config, dataset: str) -> str:
         size = bytes_text(missing.size)
         return f"; {size} to download, unless the config key `archives` names a folder that has {missing.name}"
     found = found_archive(config, entry["kind"])
-    return f"; {found} is there" if found is not None else ""
+    if found is None:
+        return ""
+    return f"; {found} is there{', not the official archive' if found_contents(config, entry['kind']) else ''}"
 
 
 def _rows(plan: Plan) -> str:

@@ -49,7 +49,7 @@ def test_it_says_what_is_downloaded_and_what_is_there(folder: Path) -> None:
     (folder / "BSR_bsds500.tgz").write_bytes(b"")
     (folder / "archives.yaml").write_text("archives: .\n", encoding="utf-8")
     there = invoke("mine.yaml", "archives.yaml").output
-    assert "it isn't prepared yet; BSR_bsds500.tgz is there\n" in there
+    assert "it isn't prepared yet; BSR_bsds500.tgz is there, not the official archive\n" in there
     megabytes = [float(re.findall(r"about ([\d.]+) MB on", text)[0]) for text in (unprepared, there)]
     assert megabytes[0] - megabytes[1] == pytest.approx(71, abs=1)
 
