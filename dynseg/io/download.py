@@ -96,7 +96,8 @@ def fetch(
         raise cannot_write(destination, error) from error
     raise UserError(
         f"{destination.name} couldn't be fetched from {', '.join(failures) or 'anywhere'}: "
-        "get it in another way and set the dataset's config key `archive` to its path"
+        "get it in another way and set the config key `archives` to its folder, or the dataset's config key `archive` "
+        "to its path"
     )
 
 
