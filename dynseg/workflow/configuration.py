@@ -429,8 +429,8 @@ def _misspelt(error: ValidationError) -> str | None:
 
 
 def _without_datasets(config: Config) -> str | None:
-    """Return a sentence for a configuration that is only to be laid over others; None if it names datasets."""
-    if config.get("datasets"):
+    """Return a sentence for a configuration that is only to be laid over others; None if it has that section."""
+    if config.get("datasets") is not None:
         return None
     return (
         "config: datasets: there are none: name some, or lay this configuration over one that does, as in `dynseg plan "
