@@ -137,7 +137,7 @@ def segment(
     ((24, 32), 5)
     """
     parameters = user_parameters(scheme, mu, preset, **training)
-    return segment_with(
+    result = segment_with(
         parameters,
         image,
         seed=seed,
@@ -147,6 +147,7 @@ def segment(
         mask=mask,
         on_iteration=on_iteration,
     )
+    return _said_if_empty(result, mask)
 
 
 def segment_with(
@@ -160,7 +161,10 @@ def segment_with(
     mask: Mask | None = None,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
-    """Segment an image with parameters that are made already, by `user_parameters`; see `segment` for all else."""
+    """Segment an image with parameters that are made already, by `user_parameters`; see `segment` for all else.
+
+    Nothing is said of an image of which no pixel counts: see `is_empty`.
+    """
     _check_numbers(seed, max_size)
     pixels, valid = _read(image, mask)
     size = pixels.shape[:2]
@@ -243,7 +247,8 @@ def segment_many(
     def results() -> Iterator[Segmentation]:
         for place, image in enumerate(images):
             try:
-                yield segment_with(parameters, image, seed=seed, device=device, max_size=max_size)
+                result = segment_with(parameters, image, seed=seed, device=device, max_size=max_size)
+                yield _said_if_empty(result, None)
             except UserError as error:
                 raise UserError(f"image {place}: {error}") from error
 
@@ -311,7 +316,7 @@ def segment_regions(
     [0, 1]
     """
     parameters = make_parameters(RegionsParameters, {"segments": segments, "threshold": scale})
-    return segment_regions_with(
+    result = segment_regions_with(
         parameters,
         image,
         seed=seed,
@@ -321,6 +326,7 @@ def segment_regions(
         mask=mask,
         on_iteration=on_iteration,
     )
+    return _said_if_empty(result, mask)
 
 
 def segment_regions_with(
@@ -334,7 +340,10 @@ def segment_regions_with(
     mask: Mask | None = None,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
-    """Cut an image with parameters that are made already; see `segment_regions` for all else."""
+    """Cut an image with parameters that are made already; see `segment_regions` for all else.
+
+    Nothing is said of an image of which no pixel counts: see `is_empty`.
+    """
     _check_numbers(seed, max_size)
     pixels, valid = _read(image, mask)
     size = pixels.shape[:2]
@@ -566,6 +575,16 @@ def apply_model(
     >>> apply_model(model, image[:10, :20], device="cpu").labels.shape
     (10, 20)
     """
+    return _said_if_empty(apply_with(model, image, device=device, max_size=max_size, mask=mask), mask)
+
+
+def apply_with(
+    model: Model, image: Image, *, device: str = "auto", max_size: int | None = None, mask: Mask | None = None
+) -> Segmentation:
+    """Label an image by a trained network; see `apply_model` for all else.
+
+    Nothing is said of an image of which no pixel counts: see `is_empty`.
+    """
     max_size = model.max_size if max_size is None else max_size
     _check_numbers(0, max_size)
     pixels, valid = _read(image, mask)
@@ -594,6 +613,11 @@ def apply_model(
         )
 
     return _retry_smaller(work, size, max_size)
+
+
+def is_empty(result: Segmentation) -> bool:
+    """Tell whether no pixel of an image counts, so that its label map is 0 everywhere."""
+    return result.facts.get(VALID_PIXELS) == 0
 
 
 def user_parameters(scheme: str, mu: float | None, preset: str, **training: Any) -> CnnParameters:
@@ -713,12 +737,19 @@ def _valid_facts(valid: NDArray[np.bool_] | None) -> dict[str, int]:
 
 
 def _without_data(size: tuple[int, int]) -> Segmentation:
-    """Return the result of an image of which no pixel counts; a warning says so."""
-    _logger.warning("no pixel of the image has data inside of the mask: its label map is 0 everywhere")
+    """Return the result of an image of which no pixel counts."""
     hierarchy = Hierarchy(np.full(size, -1, np.int32), np.empty((0, 2), np.int32), np.empty(0, np.float32))
     return Segmentation(
         np.zeros(size, np.uint8), facts={VALID_PIXELS: 0, "segments": 0, "seconds": 0.0}, hierarchy=hierarchy
     )
+
+
+def _said_if_empty(result: Segmentation, mask: Mask | None) -> Segmentation:
+    """Return a result; a warning says if no pixel counts."""
+    if is_empty(result):
+        inside = "" if mask is None else " inside of the mask"
+        _logger.warning("no pixel of the image has data%s: its label map is 0 everywhere", inside)
+    return result
 
 
 def _reference(
@@ -743,11 +774,11 @@ def _references(
     for place, image in enumerate(images):
         reference = _reference(image, None if masks is None else masks[place], max_size, scale)
         if reference is None:
-            _logger.warning("reference image %d has no pixel with data inside of the mask: it is left out", place)
+            _logger.warning("reference image %d has no pixel with data that a mask leaves in: it is left out", place)
         else:
             references.append(reference)
     if not references:
-        raise UserError("no reference image has a pixel with data inside of its mask: give one that has")
+        raise UserError("no reference image has a pixel with data, inside of its mask if it has one: give one that has")
     return references
 
 

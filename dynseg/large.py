@@ -221,12 +221,12 @@ def write_geotiff(path: Path, result: LargeSegmentation) -> None:
         from rasterio.windows import Window
     except ImportError as error:
         raise UserError("a GeoTIFF needs another package: pip install 'dynseg[geo]'") from error
-    from dynseg.io.geotiff import label_raster, read_georeference, say_unknown_place
+    from dynseg.io.geotiff import label_raster, note_unknown_place, read_georeference
 
     shift = 0 if result.has_gaps else 1
     georeference = read_georeference(result.path, result.shape)
     if not georeference.is_known:
-        say_unknown_place(result.path)
+        note_unknown_place(result.path)
     with label_raster(path, result.shape, int(result.regions.max()) + shift, georeference) as raster:
         for rows, labels in result.rows():
             window = Window(0, rows.start, result.shape[1], rows.stop - rows.start)

@@ -10,6 +10,7 @@ import numpy as np
 
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
+from dynseg.io.geotiff import unknown_places_said
 from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.hierarchies import NO_HIERARCHY
 from dynseg.io.images import Reading, shown_as_rgb
@@ -108,7 +109,8 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     labelled = Labelled(None, result, saved.image_id, provenance, image_id=saved.image_id, valid=valid)
     if photograph is not None:
         labelled = _with_photograph(labelled, photograph, saved.file)
-    write_outputs(saved.outputs, labelled)
+    with unknown_places_said():
+        write_outputs(saved.outputs, labelled)
     outputs = ", ".join(str(path) for path in saved.outputs.values())
     return f"{saved.file}: {counted(result)} -> {outputs}"
 

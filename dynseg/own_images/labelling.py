@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.api import DEFAULT_MAX_SIZE, apply_model, segment_regions_with, segment_with
+from dynseg.api import DEFAULT_MAX_SIZE, apply_with, segment_regions_with, segment_with
 from dynseg.code_version import code_version, label_map_code
 from dynseg.io.files import sha256
 from dynseg.large import DEFAULT_LARGE_SIZE
@@ -208,7 +208,7 @@ class ByModel:
         self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration, valid: Valid = None
     ) -> Segmentation:
         """Return the result of one image; scribbles and progress are of training alone."""
-        return apply_model(self.model, pixels, device=self.device, max_size=self.max_size, mask=valid)
+        return apply_with(self.model, pixels, device=self.device, max_size=self.max_size, mask=valid)
 
 
 def _settings(method: str, name: str, parameters: Any, max_size: int) -> dict[str, Any]:
