@@ -7,7 +7,7 @@ from pathlib import Path
 from dynseg.errors import UserError
 from dynseg.training.parameters import TrainingParameters, reduced_size
 from dynseg.training.sizes import Size, Sizes
-from dynseg.training.strip_sizes import ENLARGED_VALUES_PER_STRIP, TILE, TILES_PER_STRIP
+from dynseg.training.strip_sizes import ENLARGED_VALUES_PER_STRIP, TILE, tiles_per_strip
 
 _FLOAT = 4
 # Python, PyTorch and the libraries beside it, before any image: measured 0.54 GB with PyTorch's usual CUDA build, also
@@ -230,7 +230,7 @@ def _fast_maps(size: Size, parameters: TrainingParameters, maps: int, threads: i
     height, width = size
     # What the first convolution reads of a pixel: the neighbourhood in every band, and a 1.
     values = parameters.channels * maps + 9 * bands + 1
-    tiles = max(TILES_PER_STRIP, -(-width // TILE))
+    tiles = max(tiles_per_strip(parameters.channels), -(-width // TILE))
     buffers = threads * tiles * _STRIP_VALUES * parameters.channels
     return _FLOAT * (height * width * values + buffers)
 

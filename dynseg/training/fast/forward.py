@@ -13,8 +13,9 @@ from torch.nn.functional import pad
 
 from dynseg.training.fast.normalisation import Moments, Normalisation, measure_moments
 from dynseg.training.fast.strips import StripBuffers, StripRunner, as_pixels
-from dynseg.training.fast.winograd import strip_height, transform_kernels
+from dynseg.training.fast.winograd import transform_kernels
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.strip_sizes import strip_height
 
 
 class ForwardPass:
@@ -65,7 +66,7 @@ class ForwardPass:
         self.normalisations: list[Normalisation] = []
         self._valid = valid
         self.counted = self.height * self.width if valid is None else int(valid.sum())
-        strip = strip_height(self.height, self.width)
+        strip = strip_height(*shape)
         self.runner = StripRunner(self.height, strip, lambda: StripBuffers(strip, *shape[1:], image.dtype))
 
     def run(self) -> None:

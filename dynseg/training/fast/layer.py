@@ -11,11 +11,11 @@ from dynseg.training.fast.winograd import (
     PATCH,
     StripConvolution,
     restore_kernel_gradient,
-    strip_height,
     transform_kernels,
     transform_turned_kernels,
 )
 from dynseg.training.network import SegmentationNetwork
+from dynseg.training.strip_sizes import strip_height
 
 
 def convolve_in_strips(network: SegmentationNetwork) -> None:
@@ -45,7 +45,7 @@ class StripConvolutionLayer(nn.Module):
         """Return the convolution of features (1, channels, H, W), channels-last."""
         if self._runner is None or self._shape != features.shape:
             _, channels, height, width = self._shape = features.shape
-            strip = strip_height(height, width)
+            strip = strip_height(height, width, channels)
             self._runner = StripRunner(height, strip, lambda: StripConvolution(strip, width, channels, features.dtype))
         apply = cast(Callable[..., Tensor], _Convolve.apply)
         return apply(features, self.weight, self.bias, self._runner)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from dynseg.training.strip_sizes import TILE, TILES_PER_STRIP
+from dynseg.training.strip_sizes import TILE
 
 PATCH = TILE + 2
 
@@ -33,9 +33,6 @@ _KERNEL_TRANSFORM = (
     (_ROOT / 6, -1 / 3, _ROOT / 3),
     (0, 0, 1),
 )
-
-# Small maps are cut into at least this many strips where they can be, so that several threads find work.
-_STRIPS_AT_LEAST = 4
 
 
 def transform_kernels(kernels: Tensor) -> Tensor:
@@ -78,12 +75,6 @@ def _kernel_transform(like: Tensor) -> Tensor:
     """Return the matrix (PATCH², 9) of g → G g Gᵀ."""
     transform = like.new_tensor(_KERNEL_TRANSFORM)
     return torch.kron(transform, transform)
-
-
-def strip_height(height: int, width: int) -> int:
-    """Return how many rows of a map make one strip, a multiple of `TILE`."""
-    tile_rows, tile_columns = -(-height // TILE), -(-width // TILE)
-    return TILE * max(1, min(TILES_PER_STRIP // tile_columns, tile_rows // _STRIPS_AT_LEAST))
 
 
 class StripConvolution:

@@ -120,17 +120,20 @@ def test_gradients_of_a_settled_map_in_float32_are_as_good_as_the_plain_steps() 
     """Where the probabilities of labels are nearly 1."""
     image = torch.from_numpy(astronaut()[::6, ::6] / 255).permute(2, 0, 1)
     weight = torch.tensor(0.5, dtype=torch.float64)
-    settled = initial_network(2, 30, seed=0)
-    train(FastStep(settled, image.float()), 60, weight)
-    gradients = []
-    for kind, dtype in ((PlainStep, torch.float64), (PlainStep, torch.float32), (FastStep, torch.float32)):
-        network = copy.deepcopy(settled).to(dtype)
-        step = kind(network, image.to(dtype))
-        step.forward()
-        found = step.gradients(weight.to(dtype))
-        gradients.append([found[parameter].double() for parameter in network.normalisations[-1].parameters()])
-    exact, plain, fast = gradients
-    assert largest_error(fast, exact) < 3 * largest_error(plain, exact)
+    fast_errors, plain_errors = 0.0, 0.0
+    for seed in range(4):
+        settled = initial_network(2, 30, seed=seed)
+        train(FastStep(settled, image.float()), 60, weight)
+        gradients = []
+        for kind, dtype in ((PlainStep, torch.float64), (PlainStep, torch.float32), (FastStep, torch.float32)):
+            network = copy.deepcopy(settled).to(dtype)
+            step = kind(network, image.to(dtype))
+            step.forward()
+            found = step.gradients(weight.to(dtype))
+            gradients.append([found[parameter].double() for parameter in network.normalisations[-1].parameters()])
+        exact, plain, fast = gradients
+        plain_errors, fast_errors = plain_errors + largest_error(plain, exact), fast_errors + largest_error(fast, exact)
+    assert fast_errors < 3 * plain_errors
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -12,10 +12,10 @@ from dynseg.training.fast.winograd import (
     TILE,
     StripConvolution,
     restore_kernel_gradient,
-    strip_height,
     transform_kernels,
     transform_turned_kernels,
 )
+from dynseg.training.strip_sizes import strip_height
 
 
 def channels_first(values: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ def channels_first(values: Tensor) -> Tensor:
 
 def convolve_in_strips(inputs: Tensor, kernels: Tensor, bias: Tensor | None = None, minimum: float = -1e9) -> Tensor:
     height, width, channels = inputs.shape
-    strip = strip_height(height, width)
+    strip = strip_height(height, width, channels)
     convolution = StripConvolution(strip, width, channels, inputs.dtype)
     outputs = torch.full_like(inputs, torch.nan)
     for start in range(0, height, strip):
@@ -53,7 +53,7 @@ def test_outputs_and_gradients_equal_the_direct_ones(height: int, width: int, ch
         turned = convolve_in_strips(gradients, transform_turned_kernels(kernels))
         torch.testing.assert_close(turned, input_gradient)
 
-        strip = strip_height(height, width)
+        strip = strip_height(height, width, channels)
         convolution = StripConvolution(strip, width, channels, inputs.dtype)
         total = torch.full((PATCH**2, channels, channels), torch.nan, dtype=torch.float64)
         for start in range(0, height, strip):
@@ -72,8 +72,9 @@ def test_float32_is_as_exact_as_the_training_needs() -> None:
     assert error.norm() / exact.norm() < 3e-6
 
 
+@pytest.mark.parametrize("channels", [1, 32, 100, 256])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (321, 481), (481, 321), (80, 120), (5, 2000)])
-def test_strips_are_whole_tiles_and_not_higher_than_the_map_needs(height: int, width: int) -> None:
-    strip = strip_height(height, width)
+def test_strips_are_whole_tiles_and_not_higher_than_the_map_needs(height: int, width: int, channels: int) -> None:
+    strip = strip_height(height, width, channels)
     assert strip % TILE == 0
     assert TILE <= strip < height + TILE
