@@ -21,7 +21,7 @@ from _machine import RESULTS, print_table, write_results
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.large_scene import scene_truth, write_scene
 
-from dynseg.own_images.labelling import DEFAULT_LARGE_SIZE
+from dynseg.large import DEFAULT_LARGE_SIZE
 from dynseg.regions.windows import WINDOW
 
 # Every so many pixels are compared with the truth.

@@ -46,6 +46,8 @@ PAPER = {
     "voc2012": [f"image{number}" for number in range(150)],
     "tuning": [f"image{number}" for number in range(300)],
 }
+# Height and width of most of a benchmark's images, in pixels: how many of them a job takes rests on it.
+SIZES = {"bsd500": (321, 481), "voc2012": (375, 500), "tuning": (321, 481)}
 
 
 def install_stand_in(folder: Path) -> dict[str, str]:
@@ -110,7 +112,9 @@ def measure_plan(
 ) -> dict[str, Any]:
     """Return the figures of a dry run on a pretended dataset of so many images."""
     write_config(folder, write_pictures(folder / "given", 1), methods, images_per_job)
-    pretend_prepared(folder / "results/datasets/pictures", [f"image{number}" for number in range(images)])
+    pretend_prepared(
+        folder / "results/datasets/pictures", [f"image{number}" for number in range(images)], SIZES["bsd500"]
+    )
     options = ["--configfile", "config.yaml", "--cores", "2", "--dry-run", "--quiet", "rules"]
     row = {"what": "dry run", "images": images, "images a job": images_per_job}
     return {**row, **snakemake(folder, environment, *options)}
@@ -153,7 +157,7 @@ def measure_paper(folder: Path) -> list[dict[str, Any]]:
     for kind in ("bsd500", "voc2012"):
         (folder / f"resources/official/{kind}.archive").touch()
     for dataset, ids in PAPER.items():
-        pretend_prepared(folder / "results/datasets" / dataset, ids)
+        pretend_prepared(folder / "results/datasets" / dataset, ids, SIZES[dataset])
     options = ["--cores", "2", "--dry-run", "--quiet", "rules", "--"]
     row = {"images": sum(map(len, PAPER.values())), "images a job": "auto"}
     return [
@@ -162,12 +166,13 @@ def measure_paper(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def pretend_prepared(folder: Path, ids: Sequence[str]) -> None:
-    """Write what planning reads of a prepared dataset of images of 321 × 481 pixels."""
+def pretend_prepared(folder: Path, ids: Sequence[str], size: tuple[int, int]) -> None:
+    """Write what planning reads of a prepared dataset of images of one size."""
     (folder / "images").mkdir(parents=True)
     for image_id in ids:
         (folder / "images" / f"{image_id}.jpg").touch()
-    rows = (f"{name},321,481,0123456789abcdef\n" for name in ids)
+    height, width = size
+    rows = (f"{name},{height},{width},0123456789abcdef\n" for name in ids)
     (folder / "sizes.csv").write_text("".join(["image,height,width,content\n", *rows]))
     (folder / "ground_truth.h5").touch()
     (folder / "images.txt").write_text("".join(f"{name}\n" for name in ids))

@@ -16,7 +16,10 @@ from dynseg.devices import resolve_device
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.hdf5 import smallest_unsigned
-from dynseg.io.images import read_picture
+from dynseg.io.images import Reading, parse_channels, read_picture
+from dynseg.io.large_tiff import large_tiff
+from dynseg.io.value_range import ValueRange, parse_value_range
+from dynseg.large import DEFAULT_LARGE_SIZE, LargeSegmentation, OnWindow, segment_by_windows
 from dynseg.methods.cnn import CnnParameters
 from dynseg.methods.regions import RegionsParameters, cost, cut, find_hierarchy
 from dynseg.model import Model
@@ -134,7 +137,7 @@ def segment(
     ((24, 32), 5)
     """
     parameters = user_parameters(scheme, mu, preset, **training)
-    return segment_with(
+    result = segment_with(
         parameters,
         image,
         seed=seed,
@@ -144,6 +147,7 @@ def segment(
         mask=mask,
         on_iteration=on_iteration,
     )
+    return _said_if_empty(result, mask)
 
 
 def segment_with(
@@ -157,7 +161,10 @@ def segment_with(
     mask: Mask | None = None,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
-    """Segment an image with parameters that are made already, by `user_parameters`; see `segment` for all else."""
+    """Segment an image with parameters that are made already, by `user_parameters`; see `segment` for all else.
+
+    Nothing is said of an image of which no pixel counts: see `is_empty`.
+    """
     _check_numbers(seed, max_size)
     pixels, valid = _read(image, mask)
     size = pixels.shape[:2]
@@ -240,7 +247,8 @@ def segment_many(
     def results() -> Iterator[Segmentation]:
         for place, image in enumerate(images):
             try:
-                yield segment_with(parameters, image, seed=seed, device=device, max_size=max_size)
+                result = segment_with(parameters, image, seed=seed, device=device, max_size=max_size)
+                yield _said_if_empty(result, None)
             except UserError as error:
                 raise UserError(f"image {place}: {error}") from error
 
@@ -308,7 +316,7 @@ def segment_regions(
     [0, 1]
     """
     parameters = make_parameters(RegionsParameters, {"segments": segments, "threshold": scale})
-    return segment_regions_with(
+    result = segment_regions_with(
         parameters,
         image,
         seed=seed,
@@ -318,6 +326,7 @@ def segment_regions(
         mask=mask,
         on_iteration=on_iteration,
     )
+    return _said_if_empty(result, mask)
 
 
 def segment_regions_with(
@@ -331,7 +340,10 @@ def segment_regions_with(
     mask: Mask | None = None,
     on_iteration: OnIteration | None = None,
 ) -> Segmentation:
-    """Cut an image with parameters that are made already; see `segment_regions` for all else."""
+    """Cut an image with parameters that are made already; see `segment_regions` for all else.
+
+    Nothing is said of an image of which no pixel counts: see `is_empty`.
+    """
     _check_numbers(seed, max_size)
     pixels, valid = _read(image, mask)
     size = pixels.shape[:2]
@@ -380,6 +392,88 @@ def segment_regions_with(
         facts = {**facts, "segments": int(np.unique(labels if valid is None else labels[valid]).size)}
         del facts["threshold"]
     return dataclasses.replace(result, labels=smallest_unsigned(labels), facts=facts)
+
+
+def segment_large(
+    path: str | Path,
+    segments: int | None = None,
+    scale: float | None = None,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    max_size: int = DEFAULT_LARGE_SIZE,
+    channels: Sequence[int | str] | str | None = None,
+    value_range: ValueRange = "auto",
+    no_data: float | None = None,
+    on_iteration: OnIteration | None = None,
+    on_window: OnWindow | None = None,
+) -> LargeSegmentation:
+    """Cut a TIFF that is too large for memory into regions: by windows, as `dynseg segment` does.
+
+    It is read once, a few rows at a time, and reduced by a whole number; regions are found there, in windows that
+    overlap (`dynseg.regions.windows`), and enlarged while they are written.
+
+    Parameters
+    ----------
+    path : path
+        A TIFF of more than 178,956,970 pixels, or 4 GiB. Smaller ones are refused: `segment_regions` is for them.
+    segments, scale : optional
+        See `segment_regions`.
+    seed : int
+        Seed of the networks' initial weights.
+    device : {"auto", "cpu", "cuda"}
+    max_size : int
+        Pixels along the longer side, at most, of the image that regions are found in.
+    channels : sequence of int or str, or str, optional
+        The channels to take, numbered from 1 or by the names that the file has for them, in this order; or as
+        `--channels` has them, "4,3,2". By default all.
+    value_range : "auto", "type", "percentile", "minmax" or (float, float)
+        Which values become 0 and 1, as `--range` has it.
+    no_data : float, optional
+        The value of pixels that have no data, NaN too, beside the one that a GeoTIFF names.
+    on_iteration : callable, optional
+        Called at every iteration of every network; see `dynseg.training.loop.OnIteration`.
+    on_window : callable, optional
+        Called after each window with its number from 1, and how many there are.
+
+    Returns
+    -------
+    LargeSegmentation
+        Its `save` writes the label map as .npy or GeoTIFF, its `rows` give it a few rows at a time.
+
+    Raises
+    ------
+    UserError
+        If an argument isn't usable, the file isn't a TIFF that is so large, or too little memory is free.
+
+    Examples
+    --------
+    >>> result = segment_large("scene.tif", segments=50)  # doctest: +SKIP
+    >>> result.save("labels.npy")  # doctest: +SKIP
+    >>> np.load("labels.npy", mmap_mode="r").shape  # doctest: +SKIP
+    (20000, 20000)
+    """
+    parameters = make_parameters(RegionsParameters, {"segments": segments, "threshold": scale})
+    _check_numbers(seed, max_size)
+    device = resolve_device(device)
+    said = value_range if isinstance(value_range, str) else ",".join(map(str, value_range))
+    chosen = parse_channels(channels) if isinstance(channels, str) else channels
+    reading = Reading(None if chosen is None else tuple(chosen), parse_value_range(said), None, no_data)
+    if not Path(path).exists():
+        raise UserError(f"{path} doesn't exist: give the path of a TIFF")
+    with large_tiff(Path(path)) as source:
+        if source is None:
+            raise UserError(f"{path} is no TIFF that is too large to be read whole: give it to dynseg.segment_regions")
+        return segment_by_windows(
+            source,
+            parameters,
+            reading,
+            seed=seed,
+            device=device,
+            max_size=max_size,
+            on_iteration=on_iteration,
+            on_window=on_window,
+        )
 
 
 def fit(
@@ -481,6 +575,16 @@ def apply_model(
     >>> apply_model(model, image[:10, :20], device="cpu").labels.shape
     (10, 20)
     """
+    return _said_if_empty(apply_with(model, image, device=device, max_size=max_size, mask=mask), mask)
+
+
+def apply_with(
+    model: Model, image: Image, *, device: str = "auto", max_size: int | None = None, mask: Mask | None = None
+) -> Segmentation:
+    """Label an image by a trained network; see `apply_model` for all else.
+
+    Nothing is said of an image of which no pixel counts: see `is_empty`.
+    """
     max_size = model.max_size if max_size is None else max_size
     _check_numbers(0, max_size)
     pixels, valid = _read(image, mask)
@@ -509,6 +613,11 @@ def apply_model(
         )
 
     return _retry_smaller(work, size, max_size)
+
+
+def is_empty(result: Segmentation) -> bool:
+    """Tell whether no pixel of an image counts, so that its label map is 0 everywhere."""
+    return result.facts.get(VALID_PIXELS) == 0
 
 
 def user_parameters(scheme: str, mu: float | None, preset: str, **training: Any) -> CnnParameters:
@@ -559,6 +668,9 @@ def _read(image: Image, mask: Mask | None = None) -> tuple[Pixels, NDArray[np.bo
     And which of its pixels count, (H, W): None if neither the file nor a mask says that any may not.
     """
     if isinstance(image, str | Path):
+        with large_tiff(Path(image)) as large:
+            if large is not None:
+                raise UserError(f"{image} is too large to be read whole: dynseg.segment_large makes regions of it")
         picture = read_picture(image)
         pixels, valid = picture.pixels, picture.valid
     else:
@@ -625,12 +737,19 @@ def _valid_facts(valid: NDArray[np.bool_] | None) -> dict[str, int]:
 
 
 def _without_data(size: tuple[int, int]) -> Segmentation:
-    """Return the result of an image of which no pixel counts; a warning says so."""
-    _logger.warning("no pixel of the image has data inside of the mask: its label map is 0 everywhere")
+    """Return the result of an image of which no pixel counts."""
     hierarchy = Hierarchy(np.full(size, -1, np.int32), np.empty((0, 2), np.int32), np.empty(0, np.float32))
     return Segmentation(
         np.zeros(size, np.uint8), facts={VALID_PIXELS: 0, "segments": 0, "seconds": 0.0}, hierarchy=hierarchy
     )
+
+
+def _said_if_empty(result: Segmentation, mask: Mask | None) -> Segmentation:
+    """Return a result; a warning says if no pixel counts."""
+    if is_empty(result):
+        inside = "" if mask is None else " inside of the mask"
+        _logger.warning("no pixel of the image has data%s: its label map is 0 everywhere", inside)
+    return result
 
 
 def _reference(
@@ -655,11 +774,11 @@ def _references(
     for place, image in enumerate(images):
         reference = _reference(image, None if masks is None else masks[place], max_size, scale)
         if reference is None:
-            _logger.warning("reference image %d has no pixel with data inside of the mask: it is left out", place)
+            _logger.warning("reference image %d has no pixel with data that a mask leaves in: it is left out", place)
         else:
             references.append(reference)
     if not references:
-        raise UserError("no reference image has a pixel with data inside of its mask: give one that has")
+        raise UserError("no reference image has a pixel with data, inside of its mask if it has one: give one that has")
     return references
 
 

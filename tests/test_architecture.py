@@ -17,7 +17,7 @@ FLOORS = (
     {"io", "training"},
     {"regions"},
     {"datasets", "methods", "scoring"},
-    {"code_version", "model", "provenance"},
+    {"code_version", "large", "model", "provenance"},
     {"api", "figures", "viewer", "workflow"},
     {"napari_plugin", "own_images", "report"},
     {"cli"},

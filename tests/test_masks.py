@@ -186,6 +186,20 @@ def test_nothing_that_counts_is_said(caplog: pytest.LogCaptureFixture) -> None:
         dynseg.fit([photograph()], mask=[nothing], **SMALL)
 
 
+def test_of_a_picture_without_data_no_mask_is_spoken_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    nodata = (42113, "s", 0, "nan", True)
+    tifffile.imwrite(tmp_path / "nothing.tif", np.full((HEIGHT, WIDTH), np.nan, np.float32), extratags=[nodata])
+    assert not dynseg.segment_regions(tmp_path / "nothing.tif", device="cpu").labels.any()
+    assert "no pixel of the image has data: its label map is 0 everywhere" in caplog.text
+    arguments = ["segment", str(tmp_path / "nothing.tif"), "-o", str(tmp_path / "out"), "--threads", "1"]
+    said = CliRunner().invoke(main_group, arguments)
+    assert "nothing.tif: no pixel of the image has data: its label map is 0 everywhere" in said.output
+    assert "mask" not in said.output
+    Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save(tmp_path / "mask.png")
+    said = CliRunner().invoke(main_group, [*arguments, "--mask", str(tmp_path / "mask.png")])
+    assert "nothing.tif: no pixel of the image has data inside of the mask" in said.output
+
+
 @pytest.mark.parametrize(
     ("mask", "sentence"),
     [

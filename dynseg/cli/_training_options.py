@@ -87,7 +87,9 @@ def running_options(command: Callable[..., None]) -> Callable[..., None]:
 
 _READING_OPTIONS = (
     click.option(
-        "--channels", help="Channels to take, in this order: numbers from 1 with commas between.  [default: all]"
+        "--channels",
+        help="Channels to take, in this order, with commas between: numbers from 1, or names that the file has for "
+        "them, as DAPI,GFP (OME-TIFF, OME-Zarr, ImageJ; bands of a GeoTIFF).  [default: all]",
     ),
     click.option(
         "--range",

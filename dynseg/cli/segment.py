@@ -196,8 +196,9 @@ def command(
     if not plan.images:
         sys.exit(1)
     from dynseg.api import DEFAULT_MAX_SIZE, user_parameters
+    from dynseg.large import DEFAULT_LARGE_SIZE
     from dynseg.methods.regions import RegionsParameters
-    from dynseg.own_images.labelling import DEFAULT_LARGE_SIZE, ByModel, ByRegions, ByTraining, Labelling
+    from dynseg.own_images.labelling import ByModel, ByRegions, ByTraining, Labelling
     from dynseg.own_images.run import Batch
 
     device = resolve_device(device)

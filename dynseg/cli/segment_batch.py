@@ -19,6 +19,7 @@ from dynseg.datasets.reading import (
     find_image,
     read_image_list,
     read_image_sizes,
+    read_stored_images,
     read_stored_picture,
     reading_texts,
 )
@@ -95,7 +96,7 @@ def command(
         if len(image_ids) == 1 or not method.uses_gpu or method_name not in MODULES:
             return segment(image_id)
         try:
-            content = file.read_bytes()
+            content = read_stored_images(dataset_dir)[image_id].content.encode() if file.is_dir() else file.read_bytes()
         except OSError as error:
             raise UserError(f"{file} can't be read ({error.strerror}): run `dynseg prepare` again") from error
         settings = [image_id, provenance, label_map_code(method), reading_texts(dataset_dir)]

@@ -14,7 +14,8 @@ __all__ = ["MODULES", "OFFICIAL_ARCHIVE", "Kind", "KnownArchive", "Option", "Unh
 
 # What the key `archive` of a kind with an official archive means.
 OFFICIAL_ARCHIVE = (
-    "path of a local archive (any subset of the official one) or an address; the official one if left out"
+    "path of a local archive (any subset of the official one) or an address; the official one if left out, from the "
+    "folder `archives` or downloaded"
 )
 
 
@@ -35,6 +36,11 @@ class KnownArchive:
     urls: tuple[str, ...]
     size: int
     sha256: str
+
+    @property
+    def name(self) -> str:
+        """The archive's file name, by which it is looked for in a folder of archives."""
+        return self.urls[0].rpartition("/")[2]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ class Example:
         The name of its file, for errors.
     suffix : str
         The file's lower-case extension, with its dot.
-    content : bytes
-        The file.
+    content : bytes or path
+        The file, or the folder of an OME-Zarr.
     modified : float
         Time of the file's last change in seconds since 1970.
     segments : ndarray, (annotators, H, W) unsigned integer, or None
@@ -32,7 +33,7 @@ class Example:
     image_id: str
     source: str
     suffix: str
-    content: bytes
+    content: bytes | Path
     modified: float
     segments: NDArray[np.unsignedinteger] | None
 

@@ -4,11 +4,13 @@ import itertools
 import math
 import os
 import posixpath
+import re
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,8 +24,9 @@ from dynseg.errors import UserError
 from dynseg.io.annotations import group_annotators, numbered_segments
 from dynseg.io.archives import iterate_members
 from dynseg.io.image_ids import image_id
-from dynseg.io.images import IMAGE_SUFFIXES, read_image
+from dynseg.io.images import CHANNEL_NAME, IMAGE_SUFFIXES, read_image
 from dynseg.io.label_files import LABEL_SUFFIXES, read_label_maps
+from dynseg.io.ome_zarr import ZARR_SUFFIX
 from dynseg.parameters import Section, Text
 
 # Which labels aren't scored, by the words for them; "" is no word, and nothing is left out either.
@@ -33,6 +36,9 @@ VOID: dict[str, tuple[int, ...]] = {"": (), "segment": (), "ignore": (0,)}
 _USUAL_VOID = 255
 # Where a PNG says that its pixels are indices into a palette.
 _PNG, _COLOUR_TYPE, _PALETTE = b"\x89PNG\r\n\x1a\n", 25, 3
+# The folder of an OME-Zarr is a picture.
+_PICTURES = IMAGE_SUFFIXES | {ZARR_SUFFIX}
+_IN_ZARR = re.compile(rf"(.+?{re.escape(ZARR_SUFFIX)})/", re.IGNORECASE | re.DOTALL)
 # So many pictures of a folder say how large the others are.
 _LOOKED_AT = 8
 
@@ -43,8 +49,8 @@ def read_examples(
     """Read pictures, and their annotations if there are any.
 
     Hidden files and what isn't a picture are left out, and a warning counts the latter by suffix; links to files and
-    folders are followed. Names are taken below the folder, or in an archive below the folders that all its pictures
-    share.
+    folders are followed. The folder of an OME-Zarr, NAME.zarr or NAME.ome.zarr, is a picture. Names are taken below the
+    folder, or in an archive below the folders that all its pictures share.
 
     Parameters
     ----------
@@ -69,19 +75,20 @@ def read_examples(
     Raises
     ------
     UserError
-        If an archive is broken, two pictures make one id, or a picture has no annotation though others do.
+        If an archive is broken or holds an OME-Zarr, two pictures make one id, or a picture has no annotation though
+        others do.
     """
     unscored = _unscored(void or "")
-    names = _relative_names(archive, _without(archive, annotations), IMAGE_SUFFIXES)
+    names = _relative_names(archive, _without(archive, annotations), _PICTURES)
     ids = unique_ids((image_id(relative), name) for name, relative in names.items())
     annotators = {} if annotations is None else _annotators(annotations, {_stem(name) for name in names.values()})
     wanted = set(select(list(ids)))
     with_usual_void = 0
-    for member in iterate_members(archive):
-        if member.name not in names or image_id(names[member.name]) not in wanted:
+    for name, read, modified in _pictures(archive, names):
+        relative = names[name]
+        if image_id(relative) not in wanted:
             continue
-        relative = names[member.name]
-        source = f"{archive}: {member.name}"
+        source = f"{archive}: {name}"
         segments = None
         if annotations is not None:
             if _stem(relative) not in annotators:
@@ -90,13 +97,32 @@ def read_examples(
             with_usual_void += not void and _has_usual_void(annotators[_stem(relative)], maps)
             segments = numbered_segments(maps, f"{annotations}: {annotators[_stem(relative)][0][0]}", unscored)
         suffix = posixpath.splitext(relative)[1].lower()
-        yield Example(image_id(relative), source, suffix, member.read(), member.modified, segments)
+        yield Example(image_id(relative), source, suffix, read(), modified, segments)
     if with_usual_void:
         warnings.warn(
             f"{annotations}: the palette pictures of {with_usual_void} images have index {_USUAL_VOID}, which is scored"
             f" as a segment: say void {_USUAL_VOID} if it means that a pixel isn't labelled, and void segment if not",
             stacklevel=2,
         )
+
+
+def _pictures(archive: Path, names: Container[str]) -> Iterator[tuple[str, Callable[[], bytes | Path], float]]:
+    """Yield name, content and time of the last change of pictures: files in their order, then OME-Zarr."""
+    zarrs: dict[str, float] = {}
+    for member in iterate_members(archive):
+        zarr = _zarr_around(member.name)
+        if zarr in names:
+            zarrs[zarr] = max(member.modified, zarrs.get(zarr, 0))
+        elif member.name in names:
+            yield member.name, member.read, member.modified
+    for zarr, modified in zarrs.items():
+        yield zarr, partial(Path, archive / zarr), modified
+
+
+def _zarr_around(name: str) -> str:
+    """Return the outermost OME-Zarr that a file lies in; empty if there is none."""
+    found = _IN_ZARR.match(name)
+    return found[1] if found else ""
 
 
 def _unscored(void: str) -> tuple[int, ...]:
@@ -126,12 +152,21 @@ def _without(archive: Path, annotations: Path | None) -> str:
 
 def _relative_names(archive: Path, without: str, suffixes: frozenset[str]) -> dict[str, str]:
     """Map the wanted members' names to names below the root; a warning counts the others."""
+    if ZARR_SUFFIX in suffixes and archive.is_dir() and archive.suffix.lower() == ZARR_SUFFIX:
+        raise UserError(f"{archive} is an OME-Zarr, which is one picture: give the folder that it lies in")
     names = {}
     skipped: Counter[str] = Counter()
     for member in iterate_members(archive):
-        parts = [part for part in member.name.split("/") if part not in ("", ".", "..")]
+        zarr = _zarr_around(member.name) if ZARR_SUFFIX in suffixes else ""
+        name = zarr or member.name
+        parts = [part for part in name.split("/") if part not in ("", ".", "..")]
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
         if hidden or (without and member.name.startswith(without)):
+            continue
+        if zarr:
+            if not archive.is_dir():
+                raise UserError(f"{archive} holds the OME-Zarr {zarr!r}: unpack it, and give the folder")
+            names[zarr] = "/".join(parts)[: -len(ZARR_SUFFIX)].removesuffix(".ome") + ZARR_SUFFIX
             continue
         suffix = posixpath.splitext(member.name)[1].lower()
         if suffix not in suffixes:
@@ -169,6 +204,7 @@ def _label_maps(annotations: Path, files: list[tuple[str, bytes]], void: tuple[i
     return [labels for name, content in files for labels in read_label_maps(content, f"{annotations}: {name}", void)]
 
 
+Channel = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=rf"^{CHANNEL_NAME}$")]
 Labels = Annotated[list[int], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
 
 
@@ -184,8 +220,8 @@ class Keys(Section):
         Field(description="labels that aren't scored: a number or a list of them, segment for none, ignore for 0"),
     ] = None
     channels: Annotated[
-        Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None,
-        Field(description="channels to take, in this order, numbered from 1"),
+        Channel | Annotated[list[Channel], Field(min_length=1)] | None,
+        Field(description="channels to take, in this order: numbers from 1, or names that the files have for them"),
     ] = None
     range: Annotated[
         Literal["auto", "type", "percentile", "minmax"]
@@ -207,7 +243,7 @@ def expected(entry: Mapping[str, Any]) -> list[tuple[int, int]]:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        names = list(_relative_names(folder, _without(folder, annotations and Path(annotations)), IMAGE_SUFFIXES))
+        names = list(_relative_names(folder, _without(folder, annotations and Path(annotations)), _PICTURES))
         sizes = []
         for name in names[:: math.ceil(len(names) / _LOOKED_AT)]:
             with suppress(UserError):
@@ -223,7 +259,7 @@ kind = Kind(
     options={
         "annotations": Option("archive or folder of label maps", is_path=True),
         "void": Option("labels that aren't scored, such as 255 or 0,255; segment for none, ignore for 0"),
-        "channels": Option("channels to take, in this order, such as 4,3,2"),
+        "channels": Option("channels to take, in this order, such as 4,3,2 or DAPI,GFP"),
         "range": Option("values that become black and white: type, percentile, minmax or LOW,HIGH"),
         "plane": Option("which plane of a stack, such as z=3"),
         "nodata": Option("the value of pixels without data, nan too"),

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from dynseg.datasets.example import Example
 from dynseg.datasets.layout import PreparedDataset
 from dynseg.datasets.reading import StoredImage
 from dynseg.errors import UserError
+from dynseg.io.archives import iterate_members
 from dynseg.io.files import force_to_disk
 from dynseg.io.ground_truth import store_annotations
 from dynseg.io.images import Reading
@@ -105,25 +106,40 @@ def _annotations(
                 f"{example.source} has {width}x{height} pixels and its annotation {annotated_width}x{annotated_height}:"
                 " give an annotation of the image's size"
             )
-        _store(images / f"{example.image_id}{example.suffix}", example)
+        digest = hashlib.sha256()
+        _store(images / f"{example.image_id}{example.suffix}", example, digest.update)
         # Read another way, it is another image.
-        how = json.dumps(reading.settings, sort_keys=True).encode() if reading.settings else b""
-        stored[example.image_id] = StoredImage(height, width, hashlib.sha256(example.content + how).hexdigest()[:16])
+        digest.update(json.dumps(reading.settings, sort_keys=True).encode() if reading.settings else b"")
+        stored[example.image_id] = StoredImage(height, width, digest.hexdigest()[:16])
         if example.segments is not None:
             valid = picture.valid
             yield example.image_id, example.segments if valid is None else np.where(valid, example.segments, 0)
 
 
-def _store(path: Path, example: Example) -> None:
+def _store(path: Path, example: Example, note: Callable[[bytes], None]) -> None:
+    """Copy an image, and note what it consists of."""
     try:
-        with path.open("xb") as file:
-            file.write(example.content)
+        if isinstance(example.content, Path):
+            _copy_folder(example.content, path, note)
+        else:
+            with path.open("xb") as file:
+                file.write(example.content)
+            note(example.content)
     except FileExistsError as error:
         # Not on Linux, where upper and lower case are different names.
         raise UserError(f"{example.source} has the name of another image on this file system: rename it") from error
     # Later steps rerun by the time of change, and an unchanged image mustn't make them; a clock may be wrong.
     modified = min(max(example.modified, 0), time.time())
     os.utime(path, (modified, modified))
+
+
+def _copy_folder(folder: Path, path: Path, note: Callable[[bytes], None]) -> None:
+    path.mkdir()
+    for member in iterate_members(folder):
+        file, content = path / member.name, member.read()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        note(f"{member.name}\0{len(content)}\0".encode(errors="surrogateescape") + content)
 
 
 def _replace(dataset: PreparedDataset, aside: PreparedDataset) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -95,8 +96,39 @@ def fetch(
         raise cannot_write(destination, error) from error
     raise UserError(
         f"{destination.name} couldn't be fetched from {', '.join(failures) or 'anywhere'}: "
-        "get it in another way and set the dataset's config key `archive` to its path"
+        "get it in another way and set the config key `archives` to its folder, or the dataset's config key `archive` "
+        "to its path"
     )
+
+
+def link(file: str | Path, destination: str | Path) -> None:
+    """Let a file that is there already stand where it would be downloaded to, not copied where links can be made.
+
+    Parameters
+    ----------
+    file : path
+        What is linked to, by its absolute path; nothing of it is changed.
+    destination : path
+        The link to make.
+
+    Raises
+    ------
+    UserError
+        If the link can't be made.
+    """
+    file, destination = Path(file), Path(destination)
+    aside = destination.with_name(f".{destination.name}.{os.getpid()}.part")
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        aside.unlink(missing_ok=True)
+        try:
+            aside.symlink_to(file.absolute())
+        except OSError:
+            # Some file systems, and users of Windows, can't make links.
+            shutil.copyfile(file, aside)
+        os.replace(aside, destination)
+    except OSError as error:
+        raise cannot_write(destination, error) from error
 
 
 def _fetch_from(

@@ -2,10 +2,10 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _LARGEST = 2**32 - 1
 # GDAL's blocks are multiples of this in both directions.
 _BLOCK = 16
+# The images so far of which nothing says where they lie; None where each is said at once.
+_unknown_places: ContextVar[dict[Path, None] | None] = ContextVar("unknown_places", default=None)
 
 
 @dataclass(frozen=True)
@@ -143,12 +145,40 @@ def write_label_raster(path: Path, labels: NDArray[np.integer], georeference: Ge
         raster.write(labels.astype(raster.dtypes[0]), 1)
 
 
-@cache
-def say_unknown_place(source: Path) -> None:
-    """Log that nothing says where an image lies, once for each file."""
-    logging.getLogger("dynseg").warning(
-        "%s says nothing of where it lies: coordinates are columns and rows of its pixels", source
-    )
+@contextmanager
+def unknown_places_said() -> Iterator[None]:
+    """Log, in one line at the end of a block, for how many images nothing said where they lie.
+
+    They are those that `note_unknown_place` was told of.
+    """
+    sources: dict[Path, None] = {}
+    token = _unknown_places.set(sources)
+    try:
+        yield
+    finally:
+        _unknown_places.reset(token)
+        _say_unknown_places(list(sources))
+
+
+def note_unknown_place(source: Path) -> None:
+    """Note that nothing says where an image lies, to be logged at the end of `unknown_places_said`, or else at once."""
+    sources = _unknown_places.get()
+    if sources is None:
+        _say_unknown_places([source])
+    else:
+        sources[source] = None
+
+
+def _say_unknown_places(sources: Sequence[Path]) -> None:
+    logger = logging.getLogger("dynseg")
+    if len(sources) == 1:
+        logger.warning("%s says nothing of where it lies: coordinates are columns and rows of its pixels", sources[0])
+    elif sources:
+        logger.warning(
+            "%d images say nothing of where they lie, %s the first: coordinates are columns and rows of their pixels",
+            len(sources),
+            sources[0],
+        )
 
 
 def _georeference_of(dataset: "DatasetReader") -> Georeference:

@@ -4,7 +4,7 @@ import dataclasses
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dynseg.errors import UserError
-from dynseg.io.ome_zarr import is_ome_zarr, read_ome_zarr
-from dynseg.io.planes import Planes, Refusal, TooManyPixels
+from dynseg.io.ome_zarr import is_ome_zarr, read_ome_zarr, read_ome_zarr_channels
+from dynseg.io.planes import Planes, Refusal, TooManyPixels, channel_numbers
 from dynseg.io.png16 import has_16_bit_colours, read_png16, read_size
 from dynseg.io.pnm import has_16_bits, read_pnm
 from dynseg.io.smoothing import is_smoothed
-from dynseg.io.tiff import is_tiff, read_no_data, read_tiff
+from dynseg.io.tiff import is_tiff, read_no_data, read_tiff, read_tiff_channels
 from dynseg.io.value_range import ValueRange, parse_value_range, say_ranges, scale_values
 from dynseg.result import UNLABELLED
 
@@ -29,9 +29,12 @@ IMAGE_SUFFIXES = frozenset(
     | {".ppm", ".tif", ".tiff", ".webp"}
 )
 MAX_PIXELS = 178_956_970  # Pillow's own bound against decompression bombs
+# A channel's name has more in it than what numbers are written with.
+CHANNEL_NAME = r"[^,]*[^,\d\s.+-][^,]*"
 
 # No other decoder of Pillow is let near the input: some of them start programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_CHANNEL = re.compile(rf"(?P<number>[1-9]\d{{0,5}})|{CHANNEL_NAME}")
 _PLANE = re.compile(r"([A-Za-z]+)=([1-9]\d{0,8})")
 _LOSSLESS = frozenset({"BMP", "GIF", "PNG", "PPM", "TIFF"})
 _ANIMATED = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
@@ -78,13 +81,14 @@ class Reading:
 
     Attributes
     ----------
-    channels : tuple of int, optional
+    channels : tuple of int or str, optional
+        Numbers from 1, and names.
     value_range : "auto", "type", "percentile", "minmax" or (float, float)
     plane : mapping of str to int, optional
     no_data : float, optional
     """
 
-    channels: tuple[int, ...] | None = None
+    channels: tuple[int | str, ...] | None = None
     value_range: ValueRange = "auto"
     plane: Mapping[str, int] | None = None
     no_data: float | None = None
@@ -153,8 +157,10 @@ def parse_plane(text: str) -> dict[str, int]:
     return planes
 
 
-def parse_channels(text: str) -> tuple[int, ...]:
-    """Read which channels a user chooses: numbers from 1 with commas between.
+def parse_channels(text: str) -> tuple[int | str, ...]:
+    """Read which channels a user chooses: numbers from 1, and names, with commas between.
+
+    What is written as a number is one: a channel whose name is a number is chosen by its place alone.
 
     Raises
     ------
@@ -163,12 +169,16 @@ def parse_channels(text: str) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> parse_channels("3,1")
-    (3, 1)
+    >>> parse_channels("3,1"), parse_channels("DAPI,2")
+    ((3, 1), ('DAPI', 2))
     """
-    if not re.fullmatch(r"[1-9]\d{0,5}(,[1-9]\d{0,5})*", text):
-        raise UserError(f"the channels {text!r} aren't known: give numbers from 1 with commas between, as 1,3")
-    return tuple(int(number) for number in text.split(","))
+    matches = [_CHANNEL.fullmatch(part.strip()) for part in text.split(",")]
+    known = [match for match in matches if match]
+    if len(known) < len(matches):
+        raise UserError(
+            f"the channels {text!r} aren't known: give numbers from 1 or names with commas between, as 1,3 or DAPI,GFP"
+        )
+    return tuple(int(match[0]) if match["number"] else match[0] for match in known)
 
 
 def read_image(source: Path | str | bytes, name: str | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
@@ -207,7 +217,7 @@ def read_picture(
     source: Path | str | bytes,
     name: str | None = None,
     *,
-    channels: Sequence[int] | None = None,
+    channels: Sequence[int | str] | None = None,
     value_range: ValueRange = "auto",
     plane: Mapping[str, int] | None = None,
     no_data: float | None = None,
@@ -224,8 +234,8 @@ def read_picture(
         The file, or its content.
     name : str, optional
         What errors call it; by default the path.
-    channels : sequence of int, optional
-        The channels to take, numbered from 1, in this order; by default all.
+    channels : sequence of int or str, optional
+        The channels to take, numbered from 1 or by the names that the file has for them, in this order; by default all.
     value_range : "auto", "type", "percentile", "minmax" or (float, float)
         Which values become 0 and 1, as `dynseg.io.value_range.scale_values` has it. Red, green and blue have one range,
         other channels each their own.
@@ -246,19 +256,21 @@ def read_picture(
     """
     if is_ome_zarr(source):
         with _sentences(source, name):
-            image = read_ome_zarr(Path(str(source)), MAX_PIXELS, plane)
-            return _scaled(_chosen(image, channels, no_data, inside), value_range, channels)
+            numbers, names = _numbered(channels, lambda: read_ome_zarr_channels(Path(str(source))))
+            image = _named(read_ome_zarr(Path(str(source)), MAX_PIXELS, plane), names)
+            return _scaled(_chosen(image, channels, no_data, inside), value_range, numbers)
     with _read(source, name) as content:
-        planes = _planes(content, channels, plane)
+        numbers, names = _numbered(channels, lambda: read_tiff_channels(content) if is_tiff(content) else ())
+        planes = _planes(content, numbers, plane)
         is_plain = planes is None
         if planes is None:
             pixels, note = _by_pillow(content, plane)
             tagged = read_no_data(content) if is_tiff(content) else ()
             planes = Planes(values=pixels, is_colour=True, note=note, no_data=tagged)
-        planes = _chosen(planes, channels, no_data, inside)
-        if channels is None and is_plain and planes.values.dtype == np.uint8 and value_range in ("auto", "type"):
+        planes = _chosen(_named(planes, names), channels, no_data, inside)
+        if numbers is None and is_plain and planes.values.dtype == np.uint8 and value_range in ("auto", "type"):
             return _as_it_is(planes)
-        return _scaled(planes, value_range, channels)
+        return _scaled(planes, value_range, numbers)
 
 
 def shown_as_rgb(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -448,8 +460,25 @@ def _by_pillow(content: bytes, plane: Mapping[str, int] | None) -> tuple[NDArray
         return np.array(image.convert("RGB")), note
 
 
+def _numbered(
+    channels: Sequence[int | str] | None, read_names: Callable[[], tuple[str, ...]]
+) -> tuple[tuple[int, ...] | None, tuple[str, ...]]:
+    """Return channels as numbers, and what the file calls all that it has; no names where none is chosen by one."""
+    if channels is None:
+        return None, ()
+    names = read_names() if any(isinstance(channel, str) for channel in channels) else ()
+    return channel_numbers(channels, names), names
+
+
+def _named(planes: Planes, names: tuple[str, ...]) -> Planes:
+    """Return planes with the names that channels are chosen by, where there are any."""
+    if not names:
+        return planes
+    return dataclasses.replace(planes, channel_names=names if len(names) == planes.values.shape[2] else ())
+
+
 def _chosen(
-    planes: Planes, channels: Sequence[int] | None, no_data: float | None, inside: NDArray[np.bool_] | None
+    planes: Planes, channels: Sequence[int | str] | None, no_data: float | None, inside: NDArray[np.bool_] | None
 ) -> Planes:
     if no_data is not None:
         planes = dataclasses.replace(planes, no_data=(*planes.no_data, no_data))
@@ -467,14 +496,16 @@ def _inside(planes: Planes, inside: NDArray[np.bool_]) -> Planes:
     return dataclasses.replace(planes, inside=inside if planes.inside is None else inside & planes.inside)
 
 
-def channels_of(planes: Planes, channels: Sequence[int]) -> Planes:
-    """Return some channels, numbered from 1, in this order; raise a Refusal where there is no such one."""
+def channels_of(planes: Planes, channels: Sequence[int | str]) -> Planes:
+    """Return some channels, numbered from 1 or named, in this order; raise a Refusal where there is no such one."""
+    channels = channel_numbers(channels, planes.channel_names)
     count = planes.values.shape[2]
     beyond = [channel for channel in channels if not 1 <= channel <= count]
     if beyond or not channels:
         raise Refusal(f"has {count} channel{'s' * (count != 1)}: choose from 1 to {count} with --channels")
     values = planes.values[:, :, [channel - 1 for channel in channels]]
     names = tuple(planes.channel_names[channel - 1] for channel in channels) if planes.channel_names else ()
+    names = names if all(names) else ()
     said = f"channels {', '.join(map(str, channels))} of {count}{_in_brackets(names)}"
     note = ", ".join(filter(None, (planes.note, said)))
     return dataclasses.replace(

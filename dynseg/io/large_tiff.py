@@ -1,5 +1,6 @@
 """TIFF files that are too large to be read whole: by windows, and reduced while they are read once."""
 
+import dataclasses
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 
 from dynseg.errors import UserError
 from dynseg.io.images import MAX_PIXELS, Reading, channels_of, valid_pixels
-from dynseg.io.planes import MAX_BYTES, Planes, Refusal
-from dynseg.io.tiff import is_tiff, no_data_of, pictures_of
+from dynseg.io.planes import MAX_BYTES, Planes, Refusal, channel_numbers
+from dynseg.io.tiff import is_tiff, names_of_channels, no_data_of, pictures_of
 from dynseg.io.value_range import say_ranges, scale_values
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage
+    from tifffile import TiffFile, TiffPageSeries
 
 # A tile or strip is decoded whole.
 _MOST_SEGMENT_BYTES = 1 << 28
@@ -60,12 +61,14 @@ class LargeTiff:
 
     Attributes
     ----------
+    path : path
     height, width, channels : int
         `channels` without one for opacity.
     """
 
-    def __init__(self, path: Path, file: "TiffFile", page: "TiffPage") -> None:
-        self._path, self._file, self._page = path, file, page
+    def __init__(self, path: Path, file: "TiffFile", series: "TiffPageSeries") -> None:
+        page = series.keyframe.aspage()
+        self.path, self._file, self._series, self._page = path, file, series, page
         self.height, self.width = page.imagelength, page.imagewidth
         extra = [int(each) for each in page.extrasamples]
         has_alpha = bool(extra) and extra[-1] in _ALPHA and page.samplesperpixel > 1
@@ -82,6 +85,22 @@ class LargeTiff:
     def is_colour(self) -> bool:
         """Whether the channels are red, green and blue, or one grey."""
         return self.channels in (1, 3)
+
+    def numbered(self, reading: Reading) -> Reading:
+        """Return the same with channels as numbers.
+
+        Raises
+        ------
+        UserError
+            If the file has no channel of a name that was chosen.
+        """
+        if not any(isinstance(channel, str) for channel in reading.channels or ()):
+            return reading
+        try:
+            numbers = channel_numbers(reading.channels or (), names_of_channels(self._file, self._series))
+        except Refusal as refusal:
+            raise UserError(f"{self.path} {refusal}") from refusal
+        return dataclasses.replace(reading, channels=numbers)
 
     def declares_gaps(self, reading: Reading) -> bool:
         """Tell whether anything says that pixels may have no data."""
@@ -116,7 +135,7 @@ class LargeTiff:
                 planes = channels_of(planes, reading.channels)
             valid = valid_pixels(planes)
         except Refusal as refusal:
-            raise UserError(f"{self._path} {refusal}") from refusal
+            raise UserError(f"{self.path} {refusal}") from refusal
         return planes.values, valid if is_there is None else valid & is_there
 
     def reduce(self, reading: Reading, max_size: int) -> Reduced:
@@ -167,7 +186,7 @@ class LargeTiff:
         try:
             _, ranges = scale_values(sample, reading.value_range, of_type=of_type, together=is_colour)
         except Refusal as refusal:
-            raise UserError(f"{self._path} {refusal}") from refusal
+            raise UserError(f"{self.path} {refusal}") from refusal
         return ranges * count if is_colour else ranges
 
     def _scaled(
@@ -191,7 +210,7 @@ class LargeTiff:
         samples = page.samplesperpixel
         is_separate = page.planarconfig == _SEPARATE and samples > 1
         shape = (samples, *self.size) if is_separate else (*self.size, samples)
-        mapped = np.memmap(self._path, dtype, "r", offset=page.dataoffsets[0], shape=shape)
+        mapped = np.memmap(self.path, dtype, "r", offset=page.dataoffsets[0], shape=shape)
         part = mapped[:, rows].transpose(1, 2, 0) if is_separate else mapped[rows]
         return np.ascontiguousarray(part, dtype=dtype.newbyteorder("="))
 
@@ -230,10 +249,10 @@ class LargeTiff:
             if "imagecodecs" in str(error):
                 name = getattr(page.compression, "name", str(page.compression))
                 raise UserError(
-                    f"{self._path} has {name} compression, which needs another package: pip install 'dynseg[tiff]', "
+                    f"{self.path} has {name} compression, which needs another package: pip install 'dynseg[tiff]', "
                     "or save it without compression"
                 ) from error
-            raise UserError(f"{self._path} can't be read ({error}): save it again") from error
+            raise UserError(f"{self.path} can't be read ({error}): save it again") from error
         if segment is None:
             # GDAL leaves out tiles of pixels without data.
             fill = self._own_no_data[0] if self._own_no_data else 0
@@ -260,13 +279,13 @@ def large_tiff(path: Path) -> Iterator[LargeTiff | None]:
 
 
 def _picture(path: Path, stack: ExitStack) -> LargeTiff | None:
-    from tifffile import TiffFile
-
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())
     try:
         with path.open("rb") as start:
             if not is_tiff(start.read(4)):
                 return None
+        from tifffile import TiffFile
+
+        logging.getLogger("tifffile").addHandler(logging.NullHandler())
         file = stack.enter_context(TiffFile(path))
         series = pictures_of(file)
         page, planes = series[0].keyframe, len(series[0].pages)
@@ -279,7 +298,7 @@ def _picture(path: Path, stack: ExitStack) -> LargeTiff | None:
     problem = _problem(page, len(series), planes)
     if problem:
         raise UserError(f"{path} is too large to be read whole and {problem}")
-    return LargeTiff(path, file, page.aspage())
+    return LargeTiff(path, file, series[0])
 
 
 def _problem(page: Any, pictures: int, planes: int) -> str:

@@ -54,6 +54,10 @@ class _Image(NamedTuple):
     def place(self, name: str) -> int:
         return [axis["name"] for axis in self.axes].index(name)
 
+    @property
+    def channel_places(self) -> list[int]:
+        return [place for place, axis in enumerate(self.axes) if axis.get("type") == "channel" or axis["name"] == "c"]
+
 
 def is_ome_zarr(source: Path | str | bytes) -> bool:
     """Tell whether a path is a folder as Zarr makes them: by its name, NAME.zarr, or what lies in it.
@@ -96,7 +100,7 @@ def read_ome_zarr(path: Path, largest_plane: int, plane: Mapping[str, int] | Non
         raise Refusal(f"has no resolution level {level}: choose one from 1 to {len(image.levels)}")
     array = image.group[image.levels[level - 1]["path"]]
     rows, columns = image.place("y"), image.place("x")
-    channels = [place for place, axis in enumerate(image.axes) if axis.get("type") == "channel" or axis["name"] == "c"]
+    channels = image.channel_places
     others = {
         place: str(axis["name"]).lower()
         for place, axis in enumerate(image.axes)
@@ -109,6 +113,7 @@ def read_ome_zarr(path: Path, largest_plane: int, plane: Mapping[str, int] | Non
     values = values.transpose([kept.index(place) for place in (rows, columns, *channels)])
     values = values.reshape(*values.shape[:2], -1)
     names = _channel_names(image.attributes, values.shape[2])
+    names = names if all(names) else ()
     note = f"level {level} of {len(image.levels)}" if level > 1 else ""
     return Planes(
         values=values,
@@ -116,6 +121,19 @@ def read_ome_zarr(path: Path, largest_plane: int, plane: Mapping[str, int] | Non
         note=", ".join(filter(None, (note, said))),
         channel_names=names,
     )
+
+
+def read_ome_zarr_channels(path: Path) -> tuple[str, ...]:
+    """Return the names that channels of an image may be chosen by, one a channel, "" for none; none at all without.
+
+    Raises
+    ------
+    Refusal
+        If zarr isn't installed, or there is no single image.
+    """
+    image = _open(path)
+    shape = image.group[image.levels[0]["path"]].shape
+    return _channel_names(image.attributes, math.prod(shape[place] for place in image.channel_places))
 
 
 def read_level_sizes(path: Path) -> list[LevelSize]:
@@ -208,7 +226,7 @@ def _taken(place: int, index: Mapping[int, int], whole: Sequence[int]) -> int | 
 def _channel_names(attributes: Mapping[str, Any], count: int) -> tuple[str, ...]:
     channels = (attributes.get("omero") or {}).get("channels") or []
     names = tuple(str(channel.get("label") or "") for channel in channels)
-    return names if len(names) == count and all(names) else ()
+    return names if len(names) == count else ()
 
 
 def _check(array: Any, places: tuple[int, int], largest_plane: int, level: int, levels: int) -> None:

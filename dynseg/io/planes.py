@@ -128,5 +128,39 @@ def how_to_choose(names: Collection[str]) -> str:
     return "choose one with --plane " + ",".join(f"{name}=1" for name in names)
 
 
+def channel_numbers(channels: Sequence[int | str], names: Sequence[str]) -> tuple[int, ...]:
+    """Return channels, chosen by number or name, as numbers from 1.
+
+    Parameters
+    ----------
+    channels : sequence of int or str
+    names : sequence of str
+        What the file calls its channels, "" for one without a name; none if it names none.
+
+    Raises
+    ------
+    Refusal
+        If no channel has a name, or several have it.
+
+    Examples
+    --------
+    >>> channel_numbers([3, "DAPI"], ["GFP", "DAPI", ""])
+    (3, 2)
+    """
+    return tuple(_number_of(channel, names) if isinstance(channel, str) else channel for channel in channels)
+
+
+def _number_of(name: str, names: Sequence[str]) -> int:
+    there = [" ".join(each.split()) for each in names]
+    if not any(there):
+        raise Refusal(f"doesn't name its channels, so that none is {name!r}: choose by number, from 1, with --channels")
+    count = there.count(" ".join(name.split()))
+    if count > 1:
+        raise Refusal(f"has {count} channels with the name {name!r}: choose one by its number, from 1, with --channels")
+    if count == 0:
+        raise Refusal(f"has no channel {name!r}: choose from {', '.join(filter(None, there))} with --channels")
+    return there.index(" ".join(name.split())) + 1
+
+
 def _in_words(axis: str) -> str:
     return _AXIS_NAMES.get(axis, axis)

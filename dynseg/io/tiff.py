@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
+from xml.sax.saxutils import unescape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ _GEOREFERENCES = (33550, 33922, 34264, 34735)
 _DEFLATE = frozenset({8, 32946})
 _LOSSY = frozenset({6, 7, 33003, 33004, 33005, 34712, 34892, 34933, 50001})
 _LABELS_ALONE = "save the one with the labels alone"
+_GDAL_METADATA = 42112
 _GDAL_NODATA = 42113
 _ORIENTATION = 274
 
@@ -122,15 +124,62 @@ def pictures_of(file: "TiffFile") -> "list[TiffPageSeries]":
     return [each for each in file.series if not (each.keyframe.is_reduced or each.keyframe.is_mask)] or file.series[:1]
 
 
+def read_tiff_channels(content: bytes) -> tuple[str, ...]:
+    """Return the names that channels of a file may be chosen by, one a channel, "" for none; see `names_of_channels`.
+
+    None at all if it has several pictures, or can't be parsed.
+    """
+    from tifffile import TiffFile
+
+    try:
+        with TiffFile(io.BytesIO(content)) as file:
+            series = pictures_of(file)
+            return names_of_channels(file, series[0]) if len(series) == 1 else ()
+    except Exception:
+        # The parser raises almost anything on broken input; who reads the picture then says what is wrong.
+        return ()
+
+
+def names_of_channels(file: "TiffFile", series: "TiffPageSeries") -> tuple[str, ...]:
+    """Return what OME's or ImageJ's metadata call the channels of a picture, or GDAL's its bands: one each, or none.
+
+    Bands are described in GDAL's tag GDAL_METADATA, as items whose role is description.
+    """
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    pages = [size for axis, size in sizes.items() if axis in _PAGE_AXES and size > 1]
+    count = math.prod(sizes.get(axis, 1) for axis in _CHANNEL_AXES)
+    # Pages that the metadata don't name are channels where channels are chosen.
+    count = pages[0] if count == 1 and len(pages) == 1 else count
+    for names in (_named_channels(file), _band_descriptions(series.keyframe)):
+        if len(names) == count and any(names):
+            return tuple(names)
+    return ()
+
+
+def _band_descriptions(page: "TiffPage") -> list[str]:
+    tag = page.tags.get(_GDAL_METADATA)
+    if tag is None:
+        return []
+    names = [""] * page.samplesperpixel
+    for item in ElementTree.fromstring(str(tag.value).strip("\0")).iterfind("Item[@role='description']"):
+        # GDAL escapes them once more than XML asks for.
+        names[int(item.get("sample", "0"))] = unescape(item.text or "", {"&quot;": '"'})
+    return names
+
+
 def _channel_names(file: "TiffFile") -> tuple[str, ...]:
+    """Return what the metadata call the channels, all of them or none; GDAL's don't count."""
+    names = _named_channels(file)
+    return tuple(names) if all(names) else ()
+
+
+def _named_channels(file: "TiffFile") -> list[str]:
     """Return what OME's metadata, or ImageJ's of a file of one plane a channel, call the channels."""
     if file.ome_metadata:
         found = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels")
-        names = [each.get("Name", "") for each in found.iterfind("{*}Channel")] if found is not None else []
-    else:
-        labels = (file.imagej_metadata or {}).get("Labels") or []
-        names = [str(each) for each in labels] if isinstance(labels, list) else []
-    return tuple(names) if all(names) else ()
+        return [each.get("Name", "") for each in found.iterfind("{*}Channel")] if found is not None else []
+    labels = (file.imagej_metadata or {}).get("Labels") or []
+    return [str(each) for each in labels] if isinstance(labels, list) else []
 
 
 def _page(file: "TiffFile", plane: Mapping[str, int] | None) -> "Any":

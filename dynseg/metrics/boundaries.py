@@ -7,10 +7,10 @@ that: on its five sample images all measures agree within .001.
 
 Every pixel counts: an annotation whose label 0 isn't scored (void) has no boundaries in this sense.
 
-SciPy and scikit-image take longer to import than all else here, so that they are when boundaries are first scored.
+SciPy takes longer to import than all else here, so that it is when boundaries are first scored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,12 +18,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dynseg.metrics.contingency import check_labels
+from dynseg.metrics.thinning import thin
 
 # Of the image's diagonal: 4.3 pixels in the BSDS.
 BOUNDARY_TOLERANCE = 0.0075
 
 # Distances are counted in whole hundredths of a pixel, as the benchmark does: sums of them are exact.
 _STEPS_PER_PIXEL = 100
+
+# Connected parts of a matching with fewer pairs are solved together: each start of SciPy's search has its cost.
+_FEW_PAIRS = 1000
 
 # Between two scales the benchmark looks for the best F-measure at this many places, both ends included.
 _PLACES_BETWEEN_SCALES = 100
@@ -176,7 +180,7 @@ def label_boundaries(labels: NDArray[Any]) -> NDArray[np.bool_]:
            [0, 1, 0, 0],
            [0, 1, 0, 0]])
     """
-    return _thinned(boundary_map(labels))
+    return thin(boundary_map(labels))
 
 
 def contour_boundaries(strengths: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
@@ -205,7 +209,7 @@ def contour_boundaries(strengths: NDArray[Any], threshold: float) -> NDArray[np.
            [0, 1, 0]])
     """
     _check_strengths(strengths)
-    return _thinned(strengths >= threshold)
+    return thin(strengths >= threshold)
 
 
 def match_boundaries(
@@ -213,8 +217,8 @@ def match_boundaries(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Match the boundary pixels of two maps one to one: as many as possible, and these as close as possible.
 
-    How long it takes depends on the one that has fewer pixels: up to .1 s for an annotation of the BSDS and whatever
-    prediction, 3 s in an image of four times its sides, 10 s if a quarter of all pixels are boundaries in both.
+    How long it takes depends on the one that has fewer pixels: .02 s for an annotation of the BSDS and most
+    predictions, .5 s in an image of four times its sides, 10 s if a quarter of all pixels are boundaries in both.
 
     Parameters
     ----------
@@ -255,14 +259,10 @@ def match_boundaries(
         matched_second, matched_first = match_boundaries(second, first, tolerance)
         return matched_first, matched_second
     matched_first, matched_second = np.zeros_like(first), np.zeros_like(second)
-    pixels, partners, distances = _close_pairs(first, second, tolerance * float(np.hypot(*first.shape)))
-    if distances.size:
-        # Pixels without any partner would only make it slower.
-        present, rows = np.unique(pixels, return_inverse=True)
-        candidates, columns = np.unique(partners, return_inverse=True)
-        chosen_rows, chosen_columns = _cheapest_matching(rows, columns, distances)
-        matched_first.flat[present[chosen_rows]] = True
-        matched_second.flat[candidates[chosen_columns]] = True
+    pairs = _close_pairs(first, second, tolerance * float(np.hypot(*first.shape)))
+    for rows, columns in _cheapest_matching(*pairs):
+        matched_first.flat[np.flatnonzero(first)[rows]] = True
+        matched_second.flat[np.flatnonzero(second)[columns]] = True
     return matched_first, matched_second
 
 
@@ -480,14 +480,6 @@ def boundary_scores(sums: ArrayLike, scales: ArrayLike) -> BoundaryScores:
     )
 
 
-def _thinned(boundaries: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Thin boundaries as MATLAB's `bwmorph(…, 'thin', Inf)` does."""
-    from skimage.morphology import thin
-
-    thinned: NDArray[np.bool_] = thin(boundaries)
-    return thinned
-
-
 def _check_strengths(strengths: NDArray[Any]) -> None:
     if strengths.ndim != 2 or strengths.size == 0:
         raise ValueError(f"contours must be a non-empty map of two dimensions, not of the shape {strengths.shape}")
@@ -496,15 +488,56 @@ def _check_strengths(strengths: NDArray[Any]) -> None:
 def _close_pairs(
     first: NDArray[np.bool_], second: NDArray[np.bool_], radius: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Return the pairs of a pixel of each map, as flat indices, that are no further apart, and their distances."""
-    from scipy.spatial import cKDTree
+    """Return the pairs of a pixel of each map that are no further apart, and their distances.
 
-    trees = [cKDTree(np.argwhere(boundaries)) for boundaries in (first, second)]
-    pairs = trees[0].sparse_distance_matrix(trees[1], radius, output_type="ndarray")
-    return np.flatnonzero(first)[pairs["i"]], np.flatnonzero(second)[pairs["j"]], pairs["v"]
+    Pixels are numbered in the order of `flatnonzero`.
+    """
+    reach = min(int(radius), max(first.shape))
+    numbers = np.full([side + 2 * reach for side in second.shape], -1)
+    numbers[reach : reach + second.shape[0], reach : reach + second.shape[1]][second] = np.arange(second.sum())
+    y, x = np.nonzero(first)
+    steps = np.arange(-reach, reach + 1)
+    found: list[tuple[NDArray[np.intp], ...]] = []
+    for down in steps:
+        across = steps[down**2 + steps**2 <= radius**2]
+        partners = numbers[(y + down + reach)[:, None], x[:, None] + across + reach]
+        rows, chosen = np.nonzero(partners >= 0)
+        found.append((rows, partners[rows, chosen], down**2 + across[chosen] ** 2))
+    pixels, others, squared = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return pixels, others, np.sqrt(squared)
 
 
 def _cheapest_matching(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], distances: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield the rows and the columns, in parts, of a matching of the most pairs that has the least total distance."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not rows.size:
+        return
+    # What isn't connected can't compete. SciPy's search takes all columns for each row.
+    row_count, column_count = int(rows.max()) + 1, int(columns.max()) + 1
+    nodes = row_count + column_count
+    graph = coo_array((np.ones(rows.size, np.int8), (rows, row_count + columns)), shape=(nodes, nodes))
+    component = connected_components(graph, directed=False)[1][rows]
+    sizes = np.bincount(component)
+    component[sizes[component] < _FEW_PAIRS] = sizes.size
+    for number in np.unique(component):
+        inside = component == number
+        present_rows, present_columns = _renumbered(rows[inside]), _renumbered(columns[inside])
+        chosen = _cheapest_of_component(present_rows[1], present_columns[1], distances[inside])
+        yield present_rows[0][chosen[0]], present_columns[0][chosen[1]]
+
+
+def _renumbered(numbers: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return as `numpy.unique` the numbers that there are and each one's place among them, without sorting."""
+    present = np.zeros(int(numbers.max()) + 1, dtype=np.bool_)
+    present[numbers] = True
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[numbers]
+
+
+def _cheapest_of_component(
     rows: NDArray[np.intp], columns: NDArray[np.intp], distances: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the row and the column of each pair in a matching of the most pairs that has the least total distance."""

@@ -9,7 +9,10 @@ from dynseg.own_images.masks import connected_regions, label_name, runs_by_numbe
 
 
 def coco_annotations(
-    labels: NDArray[np.integer], file_name: str, valid: NDArray[np.bool_] | None = None
+    labels: NDArray[np.integer],
+    file_name: str,
+    valid: NDArray[np.bool_] | None = None,
+    shift: int | None = None,
 ) -> dict[str, Any]:
     """Return the connected regions of a label map in COCO's format for object detection.
 
@@ -21,22 +24,28 @@ def coco_annotations(
         Name of the image's file.
     valid : ndarray, (H, W), bool, optional
         Which pixels have data; by default all.
+    shift : int, optional
+        What to add to labels for the ids of categories, which begin at 1, since readers take 0 for the background; by
+        default 1 where there is a label 0, else 0.
 
     Returns
     -------
     dict
-        `images`, one; `categories`, one a label, whose id is the label; `annotations`, one a region (4-connectivity):
-        `segmentation` is COCO's uncompressed run-length code, column by column; `area` in pixels; `bbox` as x, y,
-        width and height.
+        `images`, one; `categories`, one a label, with the label in its name and the label plus `shift` as its id;
+        `annotations`, one a region (4-connectivity): `segmentation` is COCO's uncompressed run-length code, column by
+        column; `area` in pixels; `bbox` as x, y, width and height.
     """
     height, width = labels.shape
     regions = connected_regions(labels, valid).T.ravel()
     categories = labels.T.ravel()
+    present = np.unique(labels if valid is None else labels[valid])
+    if shift is None:
+        shift = int(0 in present)
     annotations = [
         {
             "id": number,
             "image_id": 1,
-            "category_id": int(categories[starts[0]]),
+            "category_id": int(categories[starts[0]]) + shift,
             "segmentation": {"size": [height, width], "counts": _counts(starts, lengths, labels.size)},
             "area": int(lengths.sum()),
             "bbox": _box(starts, lengths, height),
@@ -45,10 +54,9 @@ def coco_annotations(
         for number, starts, lengths in runs_by_number(regions)
         if number
     ]
-    present = np.unique(labels if valid is None else labels[valid])
     return {
         "images": [{"id": 1, "file_name": file_name, "width": width, "height": height}],
-        "categories": [{"id": int(label), "name": label_name(int(label))} for label in present],
+        "categories": [{"id": int(label) + shift, "name": label_name(int(label))} for label in present],
         "annotations": annotations,
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
+from dynseg.io.geotiff import unknown_places_said
 from dynseg.io.hdf5 import smallest_unsigned
 from dynseg.io.hierarchies import NO_HIERARCHY
 from dynseg.io.images import Reading, shown_as_rgb
@@ -17,6 +18,7 @@ from dynseg.io.label_maps import read_attributes, read_image_ids, read_segmentat
 from dynseg.methods.regions import RegionsParameters, cut
 from dynseg.metrics import connected_components
 from dynseg.own_images.outputs import FORMATS, Labelled, check_formats, write_outputs
+from dynseg.regions.few_leaves import warn_of_few_leaves
 from dynseg.result import VALID_PIXELS, Segmentation
 
 _logger = logging.getLogger("dynseg")
@@ -107,7 +109,8 @@ def cut_saved(saved: SavedHierarchy, segments: int | None, scale: float | None, 
     labelled = Labelled(None, result, saved.image_id, provenance, image_id=saved.image_id, valid=valid)
     if photograph is not None:
         labelled = _with_photograph(labelled, photograph, saved.file)
-    write_outputs(saved.outputs, labelled)
+    with unknown_places_said():
+        write_outputs(saved.outputs, labelled)
     outputs = ", ".join(str(path) for path in saved.outputs.values())
     return f"{saved.file}: {counted(result)} -> {outputs}"
 
@@ -122,15 +125,6 @@ def _cut_again(stored: Segmentation, hierarchy: Hierarchy, segments: int | None,
     # Where a mask left nothing out, the cut numbers regions from 0 all the same.
     shift = int(VALID_PIXELS in facts and hierarchy.valid is None)
     return dataclasses.replace(stored, labels=smallest_unsigned(result.labels + shift), facts=facts)
-
-
-def warn_of_few_leaves(hierarchy: Hierarchy, segments: int) -> None:
-    """Log a warning if a hierarchy has fewer leaves than the regions asked for, or more parts that stay apart."""
-    parts = hierarchy.leaf_count - int(np.count_nonzero(np.isfinite(hierarchy.altitudes)))
-    if segments > hierarchy.leaf_count:
-        _logger.warning("the image has %d regions at most, not %d: these are all", hierarchy.leaf_count, segments)
-    elif segments < parts:
-        _logger.warning("what has no data cuts the image into %d parts, which stay apart: these are the regions", parts)
 
 
 def listed(values: Mapping[str, Any]) -> str:

@@ -8,20 +8,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dynseg.api import DEFAULT_MAX_SIZE, apply_model, segment_regions_with, segment_with
+from dynseg.api import DEFAULT_MAX_SIZE, apply_with, segment_regions_with, segment_with
 from dynseg.code_version import code_version, label_map_code
 from dynseg.io.files import sha256
+from dynseg.large import DEFAULT_LARGE_SIZE
 from dynseg.methods import find_method
 from dynseg.methods.cnn import CnnParameters
 from dynseg.methods.regions import RegionsParameters, total_iterations
 from dynseg.model import Model, load_model
-from dynseg.own_images.cutting import warn_of_few_leaves
 from dynseg.provenance import describe_run
+from dynseg.regions.few_leaves import warn_of_few_leaves
 from dynseg.result import Segmentation
 from dynseg.training.loop import OnIteration
-
-# Images that are too large to be read whole are reduced to this many pixels along the longer side.
-DEFAULT_LARGE_SIZE = 4096
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Scribbles = NDArray[np.integer] | None
@@ -210,7 +208,7 @@ class ByModel:
         self, pixels: Pixels, scribbles: Scribbles, on_iteration: OnIteration, valid: Valid = None
     ) -> Segmentation:
         """Return the result of one image; scribbles and progress are of training alone."""
-        return apply_model(self.model, pixels, device=self.device, max_size=self.max_size, mask=valid)
+        return apply_with(self.model, pixels, device=self.device, max_size=self.max_size, mask=valid)
 
 
 def _settings(method: str, name: str, parameters: Any, max_size: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from dynseg.figures.palette import assign_colours, distinct_colours, draw_bounda
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.contour_maps import write_contour_map
 from dynseg.io.files import written_aside
-from dynseg.io.geotiff import Georeference, read_georeference, say_unknown_place, write_label_raster
+from dynseg.io.geotiff import Georeference, note_unknown_place, read_georeference, write_label_raster
 from dynseg.io.image_ids import image_id
 from dynseg.io.label_maps import write_label_maps
 from dynseg.io.ome_writing import write_ome_tiff, write_ome_zarr
@@ -237,7 +237,7 @@ def _write_hdf5(path: Path, labelled: Labelled) -> None:
 
 def _write_coco(path: Path, labelled: Labelled) -> None:
     file_name = PurePosixPath(labelled.name).name
-    _write_json(path, coco_annotations(labelled.segmentation.labels, file_name, labelled.valid))
+    _write_json(path, coco_annotations(labelled.segmentation.labels, file_name, labelled.valid, labelled.shift))
 
 
 def _write_label_studio(path: Path, labelled: Labelled) -> None:
@@ -349,7 +349,7 @@ def _georeference(labelled: Labelled) -> Georeference:
     height, width = labelled.segmentation.labels.shape
     georeference = read_georeference(labelled.source, (height, width))
     if not georeference.is_known:
-        say_unknown_place(labelled.source)
+        note_unknown_place(labelled.source)
     return georeference
 
 

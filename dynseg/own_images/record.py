@@ -12,6 +12,9 @@ from dynseg.io.files import remove, sha256, written_aside
 from dynseg.own_images.outputs import RECORD
 from dynseg.own_images.plan import PlannedImage
 
+# The options that say where a hierarchy is cut, by their names in `dynseg.methods.regions.RegionsParameters`.
+_CUT = {"threshold": "--scale", "segments": "--segments"}
+
 
 def start_record(
     output: Path,
@@ -95,8 +98,7 @@ def _earlier_record(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     difference = _first_difference(earlier.get("settings", {}), json.loads(json.dumps(settings)))
     if difference:
         raise UserError(
-            f"{path.parent} was made with {difference}: leave out --resume to make all of it again, or choose another "
-            "folder"
+            f"{path.parent} was made {difference}: leave out --resume to make all of it again, or choose another folder"
         )
     return earlier
 
@@ -137,8 +139,20 @@ def is_done(image: PlannedImage, since: float, *others: Path | None) -> bool:
 
 def _first_difference(earlier: Any, settings: Any, name: str = "settings") -> str:
     if isinstance(earlier, dict) and isinstance(settings, dict):
+        if _CUT.keys() & earlier.keys() & settings.keys() and _cut(earlier) != _cut(settings):
+            return f"with {_cut(earlier)}, not {_cut(settings)}"
         # In the order of the settings, so that another method is named before what follows from it.
         names = [*settings, *sorted(earlier.keys() - settings.keys())]
         differences = (_first_difference(earlier.get(key), settings.get(key), key) for key in names)
         return next(filter(None, differences), "")
-    return "" if earlier == settings else f"{name} {earlier}, not {settings}"
+    if earlier == settings:
+        return ""
+    if earlier is None:
+        return f"without {name}, which is {settings} now"
+    return f"with {name} {earlier}, " + ("which is left out now" if settings is None else f"not {settings}")
+
+
+def _cut(parameters: Mapping[str, Any]) -> str:
+    """Return what says where a hierarchy is cut, as on the command line."""
+    given = [f"{option} {parameters[name]}" for name, option in _CUT.items() if parameters.get(name) is not None]
+    return " ".join(given) or "the usual cut"

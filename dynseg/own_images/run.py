@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from dynseg.api import is_empty
 from dynseg.errors import UserError
+from dynseg.io.geotiff import unknown_places_said
 from dynseg.io.images import Reading, read_scribbles, shown_as_rgb
 from dynseg.io.large_tiff import LargeTiff, large_tiff
+from dynseg.large import segment_by_windows
 from dynseg.own_images.cutting import counted, listed
 from dynseg.own_images.labelling import Labelling
-from dynseg.own_images.large import check_large, say_result, segment_large, write_large
+from dynseg.own_images.large import check_large, say_result, write_large
 from dynseg.own_images.matching import MATCHING, Series, in_order
 from dynseg.own_images.outputs import Labelled, write_outputs
 from dynseg.own_images.plan import PlannedImage, find_scribbles
@@ -123,6 +126,12 @@ class Batch:
 
     def run(self, progress: Progress) -> int:
         """Segment the images that wait and write their outputs; return how many couldn't be, each of which is said."""
+        with unknown_places_said():
+            failures = self._run_each(progress)
+        note_readings(self._output, self._notes)
+        return failures
+
+    def _run_each(self, progress: Progress) -> int:
         failures = 0
         _logger.info("images to do: %d, by %s", len(self.waiting), listed(self._about))
         for image in self.waiting:
@@ -137,7 +146,6 @@ class Batch:
                 self.done += 1
                 progress.say(line)
             progress.finish()
-        note_readings(self._output, self._notes)
         return failures
 
     def _beside(self, image: PlannedImage) -> tuple[Path | None, Path | None]:
@@ -156,6 +164,9 @@ class Batch:
         _logger.info("%s: %s, shape %s", image.source, picture.pixels.dtype, picture.pixels.shape)
         result = self._labelling.label(picture.pixels, scribbles, progress, picture.valid)
         _logger.info("%s: %s", image.source, listed(result.facts))
+        if is_empty(result):
+            inside = " inside of the mask" if self._is_masked else ""
+            _logger.warning("%s: no pixel of the image has data%s: its label map is 0 everywhere", image.source, inside)
         notes = [picture.note] if picture.note else []
         if picture.note:
             self._notes[str(image.relative)] = picture.note
@@ -196,12 +207,21 @@ class Batch:
             if count >= 4 and 4 * number // count > 4 * (number - 1) // count:
                 progress.say(f"{image.source}: {number} of {count} windows")
 
-        result = segment_large(source, self._reading, labelling, progress, say_window)
+        result = segment_by_windows(
+            source,
+            labelling.parameters,
+            self._reading,
+            seed=labelling.seed,
+            device=labelling.device,
+            max_size=labelling.large_size,
+            on_iteration=progress,
+            on_window=say_window,
+        )
         _logger.info("%s: %s", image.source, listed(result.facts))
-        if result.reduced.note:
-            self._notes[str(image.relative)] = result.reduced.note
-        write_large(image.outputs, result, image.source)
-        return say_result(image.source, image.outputs, result)
+        if result.note:
+            self._notes[str(image.relative)] = result.note
+        write_large(image.outputs, result)
+        return say_result(image.outputs, result)
 
 
 def _resumed_series(path: Path, images: Sequence[PlannedImage], done: Sequence[bool]) -> Series:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from dynseg.training.weighting import weight_of
 
 # However small the scale: on fewer pixels along the longer side there is next to nothing to learn.
 LEAST_TRAINING_SIDE = 32
+# What single precision leaves of one colour when an image is resampled.
+_ONE_COLOUR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def texton_maps(
 ) -> Sequence[NDArray[np.integer]]:
     """Train an ensemble of networks on an image, and return their label maps.
 
-    On the CPU one network is trained after the other, on a GPU all are side by side.
+    On the CPU one network is trained after the other, on a GPU all are side by side. In an image of a single colour
+    there is one texton and nothing to learn: networks would tell its border from the rest.
 
     Parameters
     ----------
@@ -92,6 +96,8 @@ def texton_maps(
         If a loss is not finite.
     """
     height, width, bands = image.shape
+    if _is_of_one_colour(image, valid):
+        return [np.zeros(ensemble.applied_size(height, width), np.int64)] * ensemble.networks
     applied, applied_valid = at_size(image, valid, ensemble.applied_size(height, width), device)
     trained, trained_valid = at_size(image, valid, ensemble.trained_size(height, width), device, rounded=False)
     parameters, weighting = ensemble.training, weight_of("fsf", ensemble.mu)
@@ -115,6 +121,11 @@ def texton_maps(
         train_network(network, [trained], parameters, weighting, valid=[trained_valid], on_iteration=on_iteration)
         maps.append(labels_of(network))
     return maps
+
+
+def _is_of_one_colour(image: NDArray[Any], valid: NDArray[np.bool_] | None) -> bool:
+    pixels = image.reshape(-1, image.shape[2]) if valid is None else image[valid]
+    return bool(pixels.size == 0 or (np.ptp(pixels, axis=0) <= _ONE_COLOUR).all())
 
 
 def at_size(

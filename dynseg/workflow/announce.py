@@ -3,12 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from dynseg.workflow.cost import CPU_GFLOPS
 from dynseg.workflow.jobs import Jobs
 from dynseg.workflow.plan import FAST, Job, faster_plan, plan_jobs
 from dynseg.workflow.plan_text import start_paragraph
+from dynseg.workflow.sources import near
 from dynseg.workflow.start import workflow_files
 
 # Less than so many core-seconds isn't worth a measurement of the machine.
@@ -37,9 +37,7 @@ def announcement(jobs: Jobs, todo: Iterable[Job], cores: int | None) -> str:
         gflops = gflops_of_this_machine()
         plan = plan_jobs(jobs, todo, gflops)
     faster = faster_plan(jobs, todo, plan, gflops)
-    fast = workflow_files() / FAST
-    fast = fast.relative_to(Path.cwd()) if fast.is_relative_to(Path.cwd()) else fast
-    how = f"give {fast} as the last file of --configfile"
+    how = f"give {near(workflow_files() / FAST)} as the last file of --configfile"
     on_gpu = any(jobs.uses_gpu(row.method) for row in plan.rows)
     return start_paragraph(plan, cores, on_gpu, None if faster is None else (faster, how))
 

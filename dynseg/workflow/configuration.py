@@ -35,6 +35,7 @@ from dynseg.workflow.methods import (
 )
 from dynseg.workflow.resolved import Config
 from dynseg.workflow.schema import config_schema
+from dynseg.workflow.sources import Part, with_source
 
 # What the workflow's files are laid over, from the working directory.
 DEFAULT_CONFIG = Path("config", "config.yaml")
@@ -42,7 +43,7 @@ DEFAULT_CONFIG = Path("config", "config.yaml")
 NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SECTIONS)
 
 
-_PATHS = {"results", "resources", "archive", "annotations", "ids", "predictions"}
+_PATHS = {"results", "resources", "archives", "archive", "annotations", "ids", "predictions"}
 _LARGEST_BITS = 63
 _UNKNOWN_KEY = ("additionalProperties", "unevaluatedProperties")
 
@@ -75,7 +76,7 @@ def resolve(config: Mapping[str, Any]) -> Config:
         # A key with a wrong value counts as unknown too, which says less.
         telling = [error for error in errors if error.validator != "unevaluatedProperties"]
         misspelt = next(filter(None, map(_misspelt, errors)), None)
-        raise UserError(misspelt or _sentence(best_match(telling or errors)))
+        raise UserError(misspelt or _without_datasets(resolved) or _sentence(best_match(telling or errors)))
     if not any(entry["method"] == "blank" for entry in resolved["methods"].values()):
         resolved["methods"] = {"blank": {"method": "blank", "images_per_job": 100}, **resolved["methods"]}
     _expand_homes(resolved)
@@ -120,8 +121,29 @@ def read_config(files: Sequence[Path]) -> Config:
         If a file can't be read, or anything is wrong with the configuration.
     """
     beneath = [DEFAULT_CONFIG] if DEFAULT_CONFIG.is_file() else []
-    parts = [read_part(file) for file in [*beneath, *files]]
-    return resolve(layer(functools.reduce(_merged, parts, {}), parts))
+    parts = [(str(file), read_part(file)) for file in [*beneath, *files]]
+    return resolve_parts(functools.reduce(_merged, (content for _, content in parts), {}), parts)
+
+
+def resolve_parts(config: Mapping[str, Any], parts: Sequence[Part]) -> Config:
+    """Return the configuration that parts make when each is laid over those before it: see `layer` and `resolve`.
+
+    Parameters
+    ----------
+    config : mapping
+        As for `layer`.
+    parts : sequence of (str, mapping)
+        Names and content of the config files in their order, then of what `--config` gives.
+
+    Raises
+    ------
+    UserError
+        If anything is wrong with it: the sentence names the key, and the part where there are several.
+    """
+    try:
+        return resolve(layer(config, [content for _, content in parts]))
+    except UserError as error:
+        raise UserError(with_source(str(error), _own_parts(config, parts))) from error
 
 
 def read_part(file: Path) -> Config:
@@ -162,13 +184,19 @@ def layer(config: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> Conf
     parts : sequence of mapping
         Content of the config files in their order, then what `--config` gives.
     """
-    merged: Config = functools.reduce(_merged, parts, {})
+    own = _own_parts(config, [("", part) for part in parts])
+    return _in_order(_layered(content for _, content in own), config) if own else dict(config)
+
+
+def _own_parts(config: Mapping[str, Any], parts: Sequence[Part]) -> list[Part]:
+    """Return what parts say of this configuration: all, or below a key of theirs; nothing if it isn't made of them."""
+    merged: Config = functools.reduce(_merged, (content for _, content in parts), {})
     if merged == config:
-        return _in_order(_layered(parts), config)
+        return list(parts)
     for key, value in merged.items():
         if value == config:
-            return _in_order(_layered([part[key] for part in parts if isinstance(part.get(key), Mapping)]), config)
-    return dict(config)
+            return [(name, content[key]) for name, content in parts if isinstance(content.get(key), Mapping)]
+    return []
 
 
 def _layered(parts: Iterable[Mapping[str, Any]]) -> Config:
@@ -213,6 +241,12 @@ def _check_folders(config: Config) -> None:
         existing = next(parent for parent in (path, *path.absolute().parents) if os.path.exists(parent))
         if not existing.is_dir():
             raise UserError(f"config: {key}: {path} can't be a folder, since {existing} is a file: choose another path")
+    archives = config.get("archives")
+    if archives is not None and not os.path.isdir(archives):
+        raise UserError(
+            f"config: archives: {archives} isn't a folder: correct the path (relative to {Path.cwd()}), or leave it "
+            "out to have archives downloaded"
+        )
 
 
 def _check_methods(config: Config) -> None:
@@ -392,6 +426,16 @@ def _misspelt(error: ValidationError) -> str | None:
         if meant:
             return f"config: {_key(error)}: there is no key {meant[0]!r} here: write {missing!r}, which is missing"
     return None
+
+
+def _without_datasets(config: Config) -> str | None:
+    """Return a sentence for a configuration that is only to be laid over others; None if it has that section."""
+    if config.get("datasets") is not None:
+        return None
+    return (
+        "config: datasets: there are none: name some, or lay this configuration over one that does, as in `dynseg plan "
+        "config/config.yaml config/fast.yaml` (Snakemake's --configfile takes several too)"
+    )
 
 
 def _key(error: ValidationError) -> str:

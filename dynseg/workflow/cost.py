@@ -23,8 +23,8 @@ SECONDS_A_PIXEL = 1e-5
 # Python, its libraries and Snakemake's share of a job on one machine, in CPU seconds.
 JOB_CPU_SECONDS = 1.7
 # Scoring a label map against five annotators, and showing it in the report, in CPU seconds a pixel.
-SCORING_SECONDS_A_PIXEL = 1.2e-6
-SHOWING_SECONDS_A_PIXEL = 3e-7
+SCORING_SECONDS_A_PIXEL = 7e-7
+SHOWING_SECONDS_A_PIXEL = 2e-7
 
 # Snakemake's job step, Python and torch; on a cluster Python starts three times.
 START_UP_SECONDS = 6.0

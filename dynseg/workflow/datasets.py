@@ -6,10 +6,11 @@ Nothing here reads pictures or imports torch: the workflow calls it each time it
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dynseg.code_version import code_version
-from dynseg.datasets import MODULES, find_kind
+from dynseg.datasets import MODULES, KnownArchive, find_kind
 from dynseg.workflow.contents import files_digest
 from dynseg.workflow.layout import ResourcesTree
 from dynseg.workflow.resolved import Config
@@ -32,6 +33,40 @@ def dataset_archive(config: Config, dataset_id: str) -> str:
         return str(resources.given(dataset_id)) if is_url(archive) else str(archive)
     made_as = find_kind(entry["kind"]).made_as
     return str(resources.official(entry["kind"]) if made_as is None else resources.made(dataset_id, made_as))
+
+
+def missing_archive(config: Config, dataset_id: str) -> KnownArchive | None:
+    """Return the archive that has to be downloaded before a dataset is prepared; None if it is there or none is."""
+    entry = every_dataset(config)[dataset_id]
+    found = None if entry.get("archive") else found_archive(config, entry["kind"])
+    is_there = found is not None or os.path.exists(dataset_archive(config, dataset_id))
+    return None if is_there else find_kind(entry["kind"]).archive
+
+
+def archives_options(config: Config) -> list[str]:
+    """Return the options of `dynseg fetch` that say where archives may be already."""
+    return ["--archives", str(config["archives"])] if config.get("archives") else []
+
+
+def found_archive(config: Config, kind: str) -> Path | None:
+    """Return the file in the folder `archives` that has the name of a kind's official archive; None without one."""
+    official = find_kind(kind).archive
+    if official is None or not config.get("archives"):
+        return None
+    file = Path(config["archives"]) / official.name
+    return file if file.is_file() else None
+
+
+def found_contents(config: Config, kind: str) -> str:
+    """Return a digest of a found archive that isn't the official one; nothing for the official one, wherever it is.
+
+    So no other folder makes anything run again, but another archive does. The official one is told by its size alone:
+    `dynseg fetch` compares its hash.
+    """
+    file, official = found_archive(config, kind), find_kind(kind).archive
+    if file is None or official is None or file.stat().st_size == official.size:
+        return ""
+    return files_digest([str(file)])
 
 
 def dataset_sources(config: Config, dataset_id: str) -> list[str]:

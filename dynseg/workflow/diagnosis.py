@@ -129,7 +129,7 @@ def _workflow() -> Finding:
 
 def _reachable(name: str, url: str) -> Finding:
     server = urlsplit(url).hostname
-    remedy = f"only to download it: name an archive that you have, `datasets: {{{name}: {{archive: PATH}}}}`"
+    remedy = "only to download it: name the folder of an archive that you have, `archives: FOLDER` in the config"
     try:
         answer = requests.head(url, timeout=TIMEOUT_SECONDS, allow_redirects=True)
     except requests.RequestException as error:

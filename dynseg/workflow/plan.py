@@ -24,7 +24,14 @@ from dynseg.workflow.cost import (
     scoring_seconds,
     segmentation_seconds,
 )
-from dynseg.workflow.datasets import TUNING_DATASET, dataset_archive, every_dataset, is_url, scored_datasets
+from dynseg.workflow.datasets import (
+    TUNING_DATASET,
+    dataset_archive,
+    every_dataset,
+    is_url,
+    missing_archive,
+    scored_datasets,
+)
 from dynseg.workflow.figures import FIGURE_SECTIONS, dynamics_iterations, panel_methods, panel_seed, panel_shows
 from dynseg.workflow.jobs import Jobs
 from dynseg.workflow.methods import (
@@ -355,16 +362,16 @@ class _Planner:
     def _disk(self, rows: Sequence[Row], others: Sequence[Job]) -> int:
         rules = [rule for rule, _ in others]
         prepared = [wildcards["dataset"] for rule, wildcards in others if rule == "prepare_dataset"]
-        kinds = {dataset: find_kind(every_dataset(self._config)[dataset]["kind"]) for dataset in prepared}
+        missing = {dataset: missing_archive(self._config, dataset) for dataset in prepared}
         archives = {
-            dataset_archive(self._config, dataset): kind.archive.size
-            for dataset, kind in kinds.items()
-            if kind.archive is not None
+            dataset_archive(self._config, dataset): archive.size
+            for dataset, archive in missing.items()
+            if archive is not None
         }
         images = sum(map(self._pixels, prepared))
         shown = SHOWN_BYTES if "report" in rules else 0.0
         return round(
-            sum(size for path, size in archives.items() if not Path(path).exists())
+            sum(archives.values())
             + (IMAGE_BYTES + (IMAGE_BYTES if shown else 0)) * images
             + sum((LABEL_MAP_BYTES + shown) * row.pixels + JOB_BYTES * len(row.jobs) for row in rows)
             + JOB_BYTES * len(rules)

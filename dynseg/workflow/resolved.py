@@ -8,5 +8,5 @@ Config = dict[str, Any]
 
 def recorded(config: Config) -> str:
     """Return what decides the results, as JSON: the configuration without paths, device and threads."""
-    left_out = ("results", "resources", "device", "threads")
+    left_out = ("results", "resources", "archives", "device", "threads")
     return json.dumps({name: value for name, value in config.items() if name not in left_out}, ensure_ascii=False)

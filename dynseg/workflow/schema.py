@@ -284,6 +284,13 @@ class Configuration(Section):
     resources: Annotated[
         Text, Field(description="folder of downloaded archives and of the embedded datasets' own archives")
     ] = "resources"
+    archives: Annotated[
+        Text | None,
+        Field(
+            description="folder where official archives are looked for by their official file names, and used in "
+            "place, before they are downloaded"
+        ),
+    ] = None
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"],
         Field(description="where networks are trained: auto takes a GPU with CUDA if there is one"),

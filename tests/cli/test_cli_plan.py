@@ -1,5 +1,6 @@
 """`dynseg plan`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def test_it_counts_and_writes_nothing(folder: Path) -> None:
     assert "55 GFLOP/s" in result.output
     assert "config/fast.yaml" in result.output
     assert [path.name for path in folder.iterdir()] == ["mine.yaml"]
+
+
+def test_it_says_what_is_downloaded_and_what_is_there(folder: Path) -> None:
+    unprepared = invoke("mine.yaml").output
+    assert "71 MB to download, unless the config key `archives` names a folder that has BSR_bsds500.tgz" in unprepared
+    assert re.search(r"^mosaic: 3 images .* it isn't prepared yet$", unprepared, flags=re.MULTILINE)
+    assert re.search(r"^About \d+ jobs, ", unprepared, flags=re.MULTILINE)
+    (folder / "BSR_bsds500.tgz").write_bytes(b"")
+    (folder / "archives.yaml").write_text("archives: .\n", encoding="utf-8")
+    there = invoke("mine.yaml", "archives.yaml").output
+    assert "it isn't prepared yet; BSR_bsds500.tgz is there, not the official archive\n" in there
+    megabytes = [float(re.findall(r"about ([\d.]+) MB on", text)[0]) for text in (unprepared, there)]
+    assert megabytes[0] - megabytes[1] == pytest.approx(71, abs=1)
 
 
 def test_files_are_laid_over_each_other_as_the_workflow_does_it(folder: Path) -> None:

@@ -300,9 +300,9 @@ def test_other_cuts_and_methods_are_not_done_already(tmp_path: Path) -> None:
     assert len(run(*arguments, "--segments", 5).stdout.splitlines()) == 1
     assert run(*arguments, "--segments", 5).stdout == ""
     for options, difference in (
-        (("--segments", 6), "segments 5, not 6"),
-        ((), "segments 5, not None"),
-        (("--scale", 0.2), "threshold None, not 0.2"),
+        (("--segments", 6), "--segments 5, not --segments 6"),
+        ((), "--segments 5, not the usual cut"),
+        (("--scale", 0.2), "--segments 5, not --scale 0.2"),
         (("--method", "network"), "method regions, not network"),
     ):
         with pytest.raises(UserError, match=f"was made with {difference}: leave out --resume"):
@@ -310,6 +310,12 @@ def test_other_cuts_and_methods_are_not_done_already(tmp_path: Path) -> None:
     later = time.time() + 10
     os.utime(photo, (later, later))
     assert len(run(*arguments, "--segments", 5).stdout.splitlines()) == 1
+    usual = ("segment", "--threads", 1, photo, "-o", tmp_path / "usual", "--resume")
+    run(*usual)
+    with pytest.raises(UserError, match="was made with the usual cut, not --segments 5: leave out --resume"):
+        run_or_raise(*usual, "--segments", 5)
+    with pytest.raises(UserError, match="was made without range, which is minmax now: leave out --resume"):
+        run_or_raise(*usual, "--range", "minmax")
 
 
 def marks(path: Path, labels: dict[int, tuple[int, int, int]], background: int = 255) -> Path:

@@ -39,6 +39,24 @@ def test_the_order_of_channels_in_a_file_does_not_matter_if_they_are_picked(tmp_
     np.testing.assert_array_equal(segmented(tmp_path), second)
 
 
+def test_channels_are_picked_by_the_names_that_the_file_has_for_them(tmp_path: Path) -> None:
+    about = {"axes": "CYX", "Labels": ["empty", "cells"]}
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([EMPTY, CELLS]), imagej=True, metadata=about)
+    options = ("-o", tmp_path / "out", "--format", "npy", "--channels", "cells,1")
+    assert "channels 2, 1 of 2 (cells, empty)" in run("segment", tmp_path / "a.tif", *options)
+    record = json.loads((tmp_path / "out" / "dynseg-run.json").read_text())
+    assert record["settings"]["channels"] == ["cells", 1]
+    assert "1 of 1 images are done already" in run("segment", tmp_path / "a.tif", *options, "--resume")
+    named = np.load(tmp_path / "out" / "a.npy")
+    np.testing.assert_array_equal(segmented(tmp_path, "--channels", "2,1"), named)
+    arguments = ["segment", tmp_path / "a.tif", "-o", tmp_path / "out", "--channels", "cells,nuclei"]
+    result = CliRunner().invoke(main_group, [str(each) for each in arguments])
+    assert result.exit_code == 1
+    assert result.output.strip() == (
+        f"dynseg: {tmp_path / 'a.tif'} has no channel 'nuclei': choose from empty, cells with --channels"
+    )
+
+
 def test_what_was_read_is_said_and_recorded(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.stack([EMPTY, CELLS]), imagej=True, metadata={"axes": "ZYX"})
     options = ("--plane", "z=2", "--range", "0,1000", "--format", "h5", "--format", "overlay")
@@ -79,7 +97,7 @@ def test_other_ranges_are_refused(text: str) -> None:
         parse_value_range(text)
 
 
-@pytest.mark.parametrize("text", ["", "0", "1,,2", "-1", "red"])
+@pytest.mark.parametrize("text", ["", "0", "1,,2", "-1", "red,"])
 def test_other_channels_are_refused(text: str) -> None:
     with pytest.raises(UserError, match=r"the channels .* aren't known: give numbers from 1"):
         parse_channels(text)

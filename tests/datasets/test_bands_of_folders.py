@@ -9,12 +9,15 @@ import tifffile
 from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
 
 from dynseg.cli import main_group
+from dynseg.datasets.folder import Keys
 from dynseg.datasets.reading import read_stored_images, read_stored_picture
 from dynseg.errors import UserError
 from dynseg.io.ground_truth import read_segments
 from dynseg.io.label_maps import read_hierarchy, read_labels
+from dynseg.workflow.datasets import prepare_options
 
 SETTINGS = {
     "regions": ("networks=1", "channels=8", "iterations=2", "segments=4"),
@@ -60,6 +63,35 @@ def test_what_an_entry_says_of_reading_holds_for_every_reader(tmp_path: Path, sc
     prepare(tmp_path)
     assert read_stored_picture(tmp_path / "scenes", "a").valid is None
     assert read_stored_images(tmp_path / "scenes")["a"].content == content
+
+
+def test_an_entry_chooses_channels_by_name(tmp_path: Path, scene: NDArray[np.uint16]) -> None:
+    about = {"axes": "CYX", "Labels": ["blue", "green", "red", "edge", "infrared"]}
+    tifffile.imwrite(tmp_path / "pictures/a.tif", np.moveaxis(scene, 2, 0).copy(), imagej=True, metadata=about)
+    entry = {"kind": "folder", "archive": str(tmp_path / "pictures"), "channels": ["infrared", 3]}
+    assert Keys.model_validate({name: value for name, value in entry.items() if name != "kind"})
+    prepare(tmp_path, *prepare_options(entry))
+    chosen = read_stored_picture(tmp_path / "scenes", "a")
+    assert np.array_equal(chosen.bands, scene[:, :, [4, 2]])
+    assert chosen.channel_names == ("infrared", "red")
+    arguments = ["prepare", "folder", "--archive", str(tmp_path / "pictures"), "--name", "scenes"]
+    arguments += ["--output", str(tmp_path / "other"), "--channels", "nir"]
+    result = CliRunner().invoke(main_group, arguments)
+    assert result.exit_code == 1
+    assert "a.tif has no channel 'nir': choose from blue, green, red, edge, infrared with --channels" in str(
+        result.exception
+    )
+
+
+@pytest.mark.parametrize("channels", ["DAPI", "Alexa 488", 2, [1, "DAPI"], ["GFP", "DAPI"]])
+def test_names_and_numbers_of_channels_are_keys(channels: object) -> None:
+    assert Keys.model_validate({"archive": "x", "channels": channels}).channels == channels
+
+
+@pytest.mark.parametrize("channels", [0, "0", "1,2", "a,b", ["DAPI", "-2"], [], [0], [1.5], "-1"])
+def test_a_channel_that_is_neither_name_nor_number_is_refused(channels: object) -> None:
+    with pytest.raises(ValidationError):
+        Keys.model_validate({"archive": "x", "channels": channels})
 
 
 @pytest.mark.parametrize("method", sorted(SETTINGS))

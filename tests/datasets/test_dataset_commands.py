@@ -1,5 +1,7 @@
 """The commands that fetch, make and prepare datasets."""
 
+import dataclasses
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from archive_builders import folder, picture
 from click.testing import CliRunner
 
 from dynseg.cli import compose_mosaic, export_photographs, fetch, prepare
-from dynseg.datasets import MODULES, bsd500
+from dynseg.datasets import MODULES, KnownArchive, bsd500, find_kind
 from dynseg.errors import UserError
 
 
@@ -99,3 +101,47 @@ def test_own_address_without_hash_is_noted(tmp_path: Path, monkeypatch: pytest.M
     assert calls == [((url,), tmp_path / "a.tgz", None), ((url,), tmp_path / "a.tgz", "00")]
     with pytest.raises(UserError, match="--sha256 belongs to --url"):
         run(fetch, "bsd500", "--sha256", "00", "--output", tmp_path / "a.tgz")
+
+
+@pytest.fixture
+def archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of archives; the official one of BSD500 has seven bytes, and no network is there."""
+    official = KnownArchive(("https://example.org/BSR.tgz",), 7, hashlib.sha256(b"content").hexdigest())
+    monkeypatch.setattr(fetch, "find_kind", lambda _: dataclasses.replace(find_kind("bsd500"), archive=official))
+    monkeypatch.setattr(fetch, "fetch", lambda *arguments, **_: arguments[1].write_bytes(b"downloaded"))
+    (tmp_path / "archives").mkdir()
+    return tmp_path / "archives"
+
+
+def test_an_archive_that_is_there_isnt_downloaded(archives: Path, tmp_path: Path) -> None:
+    arguments = ["bsd500", "--archives", archives, "--output", tmp_path / "a.tgz"]
+    (archives / "BSR.tgz").write_bytes(b"content")
+    assert run(fetch, *arguments) == f"{archives / 'BSR.tgz'} is used in place.\n"
+    assert (tmp_path / "a.tgz").readlink() == archives / "BSR.tgz"
+
+
+def test_an_archive_of_the_official_size_must_be_it(archives: Path, tmp_path: Path) -> None:
+    (archives / "BSR.tgz").write_bytes(b"changed")
+    with pytest.raises(UserError, match=r"BSR\.tgz has the size of the official archive and another sha256"):
+        run(fetch, "bsd500", "--archives", archives, "--output", tmp_path / "a.tgz")
+    assert not (tmp_path / "a.tgz").exists()
+
+
+def test_a_part_of_the_official_archive_does_and_is_said(archives: Path, tmp_path: Path) -> None:
+    (archives / "BSR.tgz").write_bytes(b"part")
+    output = run(fetch, "bsd500", "--archives", archives, "--output", tmp_path / "a.tgz")
+    assert "used in place, though it isn't the official archive (4 bytes and not 7)" in output
+    assert (tmp_path / "a.tgz").read_bytes() == b"part"
+
+
+def test_without_the_archive_in_the_folder_it_is_downloaded(archives: Path, tmp_path: Path) -> None:
+    output = run(fetch, "bsd500", "--archives", archives, "--output", tmp_path / "a.tgz")
+    assert output == f"{archives} has no BSR.tgz, so it is downloaded.\n"
+    assert (tmp_path / "a.tgz").read_bytes() == b"downloaded"
+    with pytest.raises(UserError, match="--archives and --url exclude each other"):
+        run(fetch, "bsd500", "--archives", archives, "--url", "https://a.b/c", "--output", tmp_path / "a.tgz")
+
+
+def test_official_archives_have_their_official_names() -> None:
+    names = {kind: archive.name for kind in MODULES if (archive := find_kind(kind).archive) is not None}
+    assert names == {"bsd500": "BSR_bsds500.tgz", "voc2012": "VOCtrainval_11-May-2012.tar"}

@@ -17,7 +17,7 @@ import pytest
 
 from dynseg.errors import UserError
 from dynseg.io import download
-from dynseg.io.download import fetch
+from dynseg.io.download import fetch, link
 
 BODY = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -304,3 +304,37 @@ def test_progress_is_a_few_lines_in_a_log(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4
     assert lines[-1] == "a.tgz: 1.0 of 1.0 MB"
+
+
+def test_a_file_that_is_there_is_linked_to_and_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "far").mkdir()
+    file, destination = tmp_path / "far/a.tgz", tmp_path / "resources/official/a.archive"
+    file.write_bytes(BODY)
+    file.chmod(0o400)
+    before = file.stat()
+    monkeypatch.chdir(tmp_path)
+    for given in ("far/a.tgz", file):
+        # Of the second the first is replaced.
+        link(given, destination)
+        assert destination.readlink() == file
+        assert destination.read_bytes() == BODY
+    assert (file.stat().st_mode, file.stat().st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+    assert list(destination.parent.iterdir()) == [destination]
+
+
+def test_where_no_links_can_be_made_a_file_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("A required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    (tmp_path / "a.tgz").write_bytes(BODY)
+    link(tmp_path / "a.tgz", tmp_path / "a.archive")
+    assert not (tmp_path / "a.archive").is_symlink()
+    assert (tmp_path / "a.archive").read_bytes() == BODY
+
+
+def test_a_link_that_cant_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.tgz").write_bytes(BODY)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError, match=r"a\.archive can't be written"):
+        link(tmp_path / "a.tgz", tmp_path / "file/a.archive")

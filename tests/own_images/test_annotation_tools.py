@@ -178,7 +178,9 @@ def test_pixels_without_data_are_no_region(labels: Labels) -> None:
     valid[:, labels.shape[1] // 2] = False
     content = coco_annotations(labels, "a.jpg", valid)
     assert sum(each["area"] for each in content["annotations"]) == valid.sum()
-    assert [each["id"] for each in content["categories"]] == np.unique(labels[valid]).tolist()
+    assert [each["id"] for each in content["categories"]] == (
+        np.unique(labels[valid]) + int(0 in labels[valid])
+    ).tolist()
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -188,6 +190,7 @@ def test_coco_masks_are_those_of_pycocotools(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(coco_annotations(labels, "a.jpg")))
     read, regions = coco.COCO(str(tmp_path / "a.json")), connected_components(labels)
     assert len(read.anns) == regions.max()
+    assert read.getCatIds() == [1, 2, 3]
     for number, annotation in read.anns.items():
         assert np.array_equal(read.annToMask(annotation), regions == number)
 
@@ -199,14 +202,16 @@ def test_datumaro_reads_coco_masks(tmp_path: Path) -> None:
     (tmp_path / "annotations").mkdir()
     (tmp_path / "images").mkdir()
     (tmp_path / "annotations" / "instances_default.json").write_text(json.dumps(coco_annotations(labels, "a.jpg")))
-    (item,) = components.Dataset.import_from(str(tmp_path), "coco_instances")
+    dataset = components.Dataset.import_from(str(tmp_path), "coco_instances")
+    (item,) = dataset
+    names = [each.name for each in next(iter(dataset.categories().values())).items]
     regions = connected_components(labels)
     masks = [each for each in item.annotations if each.type.name == "mask"]
     assert len(masks) == regions.max()
     for mask in masks:
         assert np.array_equal(mask.image, regions == mask.id)
-        # It takes the category 0 for none.
-        assert mask.label == (labels[regions == mask.id][0] or None)
+        # It takes a category 0 for none.
+        assert names[mask.label] == f"label {labels[regions == mask.id][0]}"
 
 
 def run(*arguments: object) -> Result:

@@ -21,7 +21,9 @@ def decoded(segmentation: dict) -> NDArray[np.bool_]:
 def test_masks_are_the_connected_regions(labels: NDArray[np.uint8]) -> None:
     content = coco_annotations(labels, "a.jpg")
     assert content["images"] == [{"id": 1, "file_name": "a.jpg", "width": labels.shape[1], "height": labels.shape[0]}]
-    assert [category["id"] for category in content["categories"]] == np.unique(labels).tolist()
+    shift = int(0 in labels)
+    assert [category["id"] for category in content["categories"]] == (np.unique(labels) + shift).tolist()
+    assert [category["name"] for category in content["categories"]] == [f"label {label}" for label in np.unique(labels)]
     regions = connected_components(labels)
     assert len(content["annotations"]) == regions.max()
     for annotation in content["annotations"]:
@@ -30,8 +32,14 @@ def test_masks_are_the_connected_regions(labels: NDArray[np.uint8]) -> None:
         mask = decoded(annotation["segmentation"])
         assert np.array_equal(mask, regions == annotation["id"])
         assert annotation["area"] == mask.sum()
-        assert set(labels[mask]) == {annotation["category_id"]}
+        assert set(labels[mask] + shift) == {annotation["category_id"]}
         rows, columns = np.nonzero(mask)
         x, y, width, height = annotation["bbox"]
         assert (x, y) == (columns.min(), rows.min())
         assert (x + width - 1, y + height - 1) == (columns.max(), rows.max())
+
+
+def test_ids_are_shifted_alike_where_images_share_labels() -> None:
+    content = coco_annotations(np.full((2, 3), 4), "a.jpg", shift=1)
+    assert content["categories"] == [{"id": 5, "name": "label 4"}]
+    assert content["annotations"][0]["category_id"] == 5

@@ -197,6 +197,8 @@ def test_a_photograph_without_a_place_is_said_once_and_written_in_pixels(
     image = np.zeros((24, 32, 3), np.uint8)
     image[:, 16:] = 200
     Image.fromarray(image).save(tmp_path / "photo.png")
+    other = tmp_path / "other.png"
+    Image.fromarray(image).save(other)
     said = segment(
         str(tmp_path / "photo.png"), "-o", str(tmp_path / "out"), "--segments", "2", "--format", "geotiff", "--format",
         "gpkg", "--format", "npy",
@@ -209,6 +211,12 @@ def test_a_photograph_without_a_place_is_said_once_and_written_in_pixels(
             assert raster.crs is None
             # The photograph has no pixel without data, and other formats number from 0.
             assert np.array_equal(raster.read(1), labels + 1)
+    said = segment(
+        str(tmp_path / "photo.png"), str(other), "-o", str(tmp_path / "both"), "--segments", "2", "--format", "gpkg",
+        "--format", "geotiff",
+    )  # fmt: skip
+    assert "2 images say nothing of where they lie, " in said
+    assert said.count("of where") == 1
     fields, shapes, about = read_polygons(tmp_path / "out/photo.gpkg")
     assert about["crs"] is None or "Undefined" in about["crs"]
     assert fields["area"].tolist() == fields["count"].tolist() == [24 * 16] * 2

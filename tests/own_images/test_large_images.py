@@ -12,9 +12,9 @@ from large_scene import scene_truth, write_scene
 from PIL import Image
 from sklearn.metrics import rand_score
 
+from dynseg import large
 from dynseg.cli import main_group
 from dynseg.io import large_tiff
-from dynseg.own_images import large
 from dynseg.regions import windows
 
 SIDE = 300

@@ -201,7 +201,7 @@ def test_a_series_resumes_to_the_same_labels(tmp_path: Path) -> None:
     assert record["settings"]["match"] is True
     without = run(frames, "-o", part, "--format", "npy", "--resume")
     assert without.exit_code == 1
-    assert "was made with match True, not None: leave out --resume" in str(without.exception)
+    assert "was made with match True, which is left out now: leave out --resume" in str(without.exception)
     assert run(frames, "-o", part, "--format", "npy").exit_code == 0
     assert not (part / MATCHING).exists()
 

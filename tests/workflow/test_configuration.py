@@ -20,6 +20,7 @@ from dynseg.methods import MODULES, find_method
 from dynseg.parameters import make_parameters, parameter_schema
 from dynseg.workflow import configuration, datasets, figures, methods, schema
 from dynseg.workflow.layout import ID_PATTERN
+from dynseg.workflow.resolved import recorded
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = schema.config_schema()
@@ -176,6 +177,33 @@ def test_an_address_is_an_archive_of_what_is_downloaded() -> None:
     resolved = configuration.resolve(changed("datasets/bsd500", {"archive": "https://a.b/c.tgz"}))
     assert datasets.dataset_archive(resolved, "bsd500") == "resources/bsd500.archive"
     assert datasets.sources_contents(resolved["datasets"]["bsd500"]) == datasets.sources_contents({})
+
+
+def test_archives_is_a_folder_that_decides_no_result(tmp_path: Path) -> None:
+    for wrong in ("no/such folder", __file__):
+        with pytest.raises(UserError, match=rf"^config: archives: {re.escape(wrong)} isn't a folder"):
+            configuration.resolve(changed("archives", wrong))
+    with_folder = configuration.resolve(changed("archives", str(tmp_path)))
+    assert recorded(with_folder) == recorded(configuration.resolve(SMALLEST))
+    assert datasets.dataset_archive(with_folder, "tuning") == "resources/official/bsd500.archive"
+
+
+def test_another_folder_of_the_official_archive_changes_nothing_and_another_archive_does(tmp_path: Path) -> None:
+    known = find_kind("bsd500").archive
+    assert known is not None
+    contents = set()
+    for name, size in (("none", None), ("one", known.size), ("other", known.size), ("part", 5), ("other part", 5)):
+        (tmp_path / name).mkdir()
+        if size is not None:
+            os.truncate(os.open(tmp_path / name / known.name, os.O_CREAT | os.O_WRONLY), size)
+            os.utime(tmp_path / name / known.name, (1, 1))
+        config = configuration.resolve(changed("archives", str(tmp_path / name)))
+        contents.add((size == 5, datasets.found_contents(config, "bsd500")))
+        assert (datasets.missing_archive(config, "tuning") is None) == (size is not None)
+    assert {part for part, _ in contents} == {True, False}
+    assert len(contents) == 2
+    assert (False, "") in contents
+    assert (True, "") not in contents
 
 
 def test_a_file_of_predictions_that_changes_is_another(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import test_figures
+from archive_builders import bsd_mat, picture, tgz
 from conftest import REPOSITORY, Workflow, write_dataset
 
 
@@ -61,6 +63,7 @@ CASES: list[tuple[str, Any, dict[str, int]]] = [
     ("figure_methods/fixed-1", {"scheme": "fixed", "mu": 1}, {}),
     ("tuning/grids/fsf", {"scheme": "fsf", "mu": [1, 2]}, {}),
     ("resources", "elsewhere", {}),
+    ("archives", ".", {}),
     ("results", "elsewhere", {"prepare_dataset": 1, "score": 3, "table": 1, "panel": 1}),
 ]
 
@@ -68,6 +71,32 @@ CASES: list[tuple[str, Any, dict[str, int]]] = [
 @pytest.mark.parametrize(("path", "value", "jobs"), CASES)
 def test_a_change_reruns_what_depends_on_it(finished: Workflow, path: str, value: Any, jobs: dict[str, int]) -> None:
     assert finished.planned(config=with_change(finished, path, value)) == jobs
+
+
+def test_an_archive_on_the_disk_is_used_in_place_wherever_it_is(tmp_path: Path) -> None:
+    files = {}
+    for name in ("2", "10"):
+        files[f"BSR/BSDS500/data/images/test/{name}.jpg"] = picture()
+        files[f"BSR/BSDS500/data/groundTruth/test/{name}.mat"] = bsd_mat(np.ones((4, 6), np.uint16))
+    odd = tmp_path / "da {ta}'s"
+    odd.mkdir()
+    archive = tgz(odd / "BSR_bsds500.tgz", files)
+    config = {"datasets": {"bsd500": {}}, "methods": {"graph": {"method": "graph_based"}}, "device": "cpu"}
+    workflow = Workflow(tmp_path, {**config, "archives": str(odd)})
+    workflow.run("--nolock", "prepare")
+    assert (tmp_path / "results/datasets/bsd500/images.txt").read_text() == "10\n2\n"
+    assert (tmp_path / "resources/official/bsd500.archive").readlink() == archive
+    assert f"{archive} is used in place" in (tmp_path / "results/logs/fetch_official/bsd500.log").read_text()
+    assert workflow.planned("prepare") == {}
+    odd.rename(tmp_path / "moved")
+    moved = {**config, "archives": "moved"}
+    assert workflow.planned("prepare", config=moved) == {}
+    os.utime(tmp_path / "moved/BSR_bsds500.tgz", (1, 1))
+    assert workflow.planned("prepare", config=moved) == {"fetch_official": 1, "prepare_dataset": 1, "prepare": 1}
+    workflow.run("--nolock", "prepare", config=moved)
+    assert workflow.planned("prepare", config=moved) == {}
+    # A part of the official archive never passes for it.
+    assert workflow.planned("prepare", config=config) == {"fetch_official": 1, "prepare_dataset": 1, "prepare": 1}
 
 
 FIGURES = {"panel", "sensitivity", "dynamics", "short_run", "scatter"}

@@ -31,6 +31,7 @@ from dynseg.io.locks import claim_folder
 from dynseg.workflow.jobs import Jobs
 from dynseg.workflow.layout import ID_PATTERN, ResourcesTree, ResultsTree
 from dynseg.workflow.resolved import recorded
+from dynseg.workflow.sources import near
 
 PACKAGE_FOLDER = offer_package(REPOSITORY if (REPOSITORY / "dynseg").is_dir() else None)
 # Snakemake takes PYTHONPATH away from jobs in conda environments.
@@ -45,15 +46,16 @@ container: os.environ.get("DYNSEG_IMAGE", "dynseg.sif")
 
 
 def config_parts():
-    """Return what config files and `--config` say, each by itself; Snakemake gives them merged."""
+    """Return names of config files and `--config`, and what each says by itself; Snakemake gives them merged."""
     settings = workflow.config_settings
     given = workflow.overwrite_configfiles
     own = [] if settings.replace_workflow_config else workflow.configfiles[len(given) :]
-    return [*(load_configfile(file) for file in [*own, *given]), settings.config]
+    files = [(str(near(file)), load_configfile(file)) for file in [*own, *given]]
+    return [*files, *([("--config", settings.config)] if settings.config else [])]
 
 
 try:
-    config = configuration.resolve(configuration.layer(config, config_parts()))
+    config = configuration.resolve_parts(config, config_parts())
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -68,6 +70,8 @@ JOBS = Jobs(
     with_gpu=config["device"] in ("cuda", "mps")
     or (config["device"] == "auto" and gpu_is_visible()),
 )
+# In no rule's parameters: another folder makes nothing run again.
+ARCHIVES_OPTIONS = datasets.archives_options(config)
 HAS_TABLE = bool(datasets.scored_datasets(config))
 
 

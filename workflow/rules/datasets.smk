@@ -9,8 +9,10 @@ rule fetch_official:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        contents=lambda wildcards: datasets.found_contents(config, wildcards.kind),
     shell:
-        "python -m dynseg fetch {wildcards.kind} --output {output:q} 2> {log:q}"
+        "python -m dynseg fetch {wildcards.kind} {ARCHIVES_OPTIONS:q} --output {output:q} 2> {log:q}"
 
 
 rule fetch_given:
