@@ -67,7 +67,7 @@ class OneStrip(UsualStep):
     """The whole map as one strip, which leaves nothing to a second thread."""
 
     def __init__(self, network: SegmentationNetwork, image: Tensor, iterations: int) -> None:
-        with patch.object(forward, "strip_height", lambda height, _: TILE * math.ceil(height / TILE)):
+        with patch.object(forward, "strip_height", lambda height, *_: TILE * math.ceil(height / TILE)):
             super().__init__(network, image, iterations)
 
 

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 THRESHOLDS = {"regions": 0.42, "details": 0.31}
 
 # What evidence, watershed and merging take, in the arithmetic of the training step: 0.44 CPU seconds for 481 × 321
-# pixels; and what an iteration on so few pixels takes beside its arithmetic, 9 ms at an eighth of that size.
+# pixels; and what an iteration on so few pixels takes beside its arithmetic, 9 ms at an eighth of that size with 100
+# channels.
 _GFLOP_A_PIXEL = 48 / (481 * 321)
-_ITERATION_GFLOP_A_PIXEL = 1.0 / (60 * 40)
+_ITERATION_GFLOP_A_VALUE = 1.0 / (60 * 40 * 100)
 # Stacks of orientations, and Higra's graph of pixels.
 _BYTES_A_PIXEL = 500
 
@@ -180,7 +181,7 @@ def cost(parameters: RegionsParameters, height: int, width: int, threads: int = 
     applied = reduced_size(height, width, parameters.application_scale)
     trained = reduced_size(height, width, parameters.scale)
     network = (parameters.components, parameters.channels)
-    beside = _ITERATION_GFLOP_A_PIXEL * trained[0] * trained[1]
+    beside = _ITERATION_GFLOP_A_VALUE * trained[0] * trained[1] * parameters.channels
     application = parameters.networks * FORWARD_SHARE * iteration_gflop(*applied, *network)
     of_networks = estimate_memory(*applied, _training(parameters), threads=threads) if parameters.networks else 0
     return Cost(
