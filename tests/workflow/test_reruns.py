@@ -73,6 +73,7 @@ def test_a_change_reruns_what_depends_on_it(finished: Workflow, path: str, value
     assert finished.planned(config=with_change(finished, path, value)) == jobs
 
 
+@pytest.mark.slow
 def test_an_archive_on_the_disk_is_used_in_place_wherever_it_is(tmp_path: Path) -> None:
     files = {}
     for name in ("2", "10"):
