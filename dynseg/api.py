@@ -5,6 +5,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -456,9 +457,9 @@ def segment_large(
     parameters = make_parameters(RegionsParameters, {"segments": segments, "threshold": scale})
     _check_numbers(seed, max_size)
     device = resolve_device(device)
-    said = value_range if isinstance(value_range, str) else ",".join(map(str, value_range))
-    chosen = parse_channels(channels) if isinstance(channels, str) else channels
-    reading = Reading(None if chosen is None else tuple(chosen), parse_value_range(said), None, no_data)
+    if not isinstance(path, str | Path):
+        raise UserError(f"the path must be text or a path, not {type(path).__name__}: give the path of a TIFF")
+    reading = _reading_of(channels, value_range, no_data)
     if not Path(path).exists():
         raise UserError(f"{path} doesn't exist: give the path of a TIFF")
     with large_tiff(Path(path)) as source:
@@ -474,6 +475,25 @@ def segment_large(
             on_iteration=on_iteration,
             on_window=on_window,
         )
+
+
+def _reading_of(channels: Sequence[int | str] | str | None, value_range: ValueRange, no_data: float | None) -> Reading:
+    """Return what to take of an image, by arguments of a caller."""
+    if no_data is not None and (isinstance(no_data, bool) or not isinstance(no_data, Real)):
+        raise UserError(f"no_data must be a number or None, not {no_data!r}")
+    try:
+        said = value_range if isinstance(value_range, str) else ",".join(map(str, value_range))
+    except TypeError:
+        raise UserError(f"value_range must be a name or two numbers, not {value_range!r}") from None
+    if channels is None:
+        return Reading(None, parse_value_range(said), None, no_data)
+    try:
+        chosen = parse_channels(channels) if isinstance(channels, str) else tuple(channels)
+    except TypeError:
+        raise UserError(f"channels must be numbers from 1, or names, not {channels!r}") from None
+    if not chosen:
+        raise UserError("channels must be at least one, or None for all")
+    return Reading(chosen, parse_value_range(said), None, no_data)
 
 
 def fit(

@@ -109,12 +109,17 @@ def test_channels_are_chosen_by_name_as_in_the_command(tmp_path: Path, scene: Pa
         ({"value_range": (3, 1)}, "the range '3,1' isn't known"),
         ({"channels": "1,-2"}, "the channels '1,-2' aren't known"),
         ({"channels": ["nir"]}, "scene.tif doesn't name its channels, so that none is 'nir'"),
+        ({"channels": 5}, "channels must be numbers from 1, or names, not 5"),
+        ({"channels": []}, "channels must be at least one"),
+        ({"value_range": None}, "value_range must be a name or two numbers, not None"),
+        ({"no_data": "abc"}, "no_data must be a number or None, not 'abc'"),
+        ({"path": [1]}, "the path must be text or a path, not list"),
         ({"channels": [6]}, "scene.tif has 5 channels: choose from 1 to 5"),
     ],
 )
 def test_what_is_not_allowed_is_one_sentence(scene: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(dynseg.UserError, match=said):
-        dynseg.segment_large(scene, device="cpu", **options)
+        dynseg.segment_large(**{"path": scene, "device": "cpu", **options})
 
 
 def test_what_is_not_large_is_for_the_other_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

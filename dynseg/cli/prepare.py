@@ -68,6 +68,8 @@ def command(
         select = sampled(sample, sample_seed or 0, lambda text: click.echo(f"{name}: {text}", err=True))
     elif ids is not None:
         select = listed(ids)
+    # The workflow links to an archive that lies elsewhere: sentences are to name that.
+    archive = archive.resolve() if archive.is_symlink() else archive
     with _warnings_as_lines(name):
         prepared = prepare(kind, archive, output, name, select, **options)
     click.echo(f"{output}: {len(prepared)} images")

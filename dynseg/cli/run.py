@@ -17,7 +17,8 @@ def command(config: Path, options: tuple[str, ...]) -> None:
     """Run the workflow with a configuration, in this folder, on all cores.
 
     What follows CONFIG is for Snakemake: -n shows what would run, --cores 4 takes four cores, --resources gpu=2 two
-    GPUs, --workflow-profile slurm a cluster, -q says less, -v more. The same command goes on where a run was cut off.
+    GPUs, --workflow-profile slurm a cluster, --configfile OTHER lays another configuration over it, -q says less, -v
+    more. The same command goes on where a run was cut off.
     """
     arguments = snakemake_command(config, options)
     if os.name == "posix":

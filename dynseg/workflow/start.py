@@ -10,6 +10,7 @@ from dynseg.errors import UserError
 PACKAGE = Path(__file__).parents[1]
 # Any of them says how many cores there are, or which profile; the profiles of clusters say it themselves.
 CORES_OPTIONS = ("--cores", "-c", "--jobs", "-j")
+CONFIG_OPTIONS = ("--configfile", "--configfiles")
 PROFILE_OPTIONS = ("--workflow-profile", "--profile")
 
 
@@ -48,7 +49,8 @@ def snakemake_command(config: Path, options: Sequence[str]) -> list[str]:
         The configuration, a YAML or JSON file.
     options : sequence of str
         Options and targets for Snakemake, and -v for its --verbose. A profile may be one of `profile_names`; without
-        one the workflow's own for one machine counts, with all its cores unless the options say how many.
+        one the workflow's own for one machine counts, with all its cores unless the options say how many. What
+        `--configfile` names is laid over the configuration.
 
     Raises
     ------
@@ -63,8 +65,10 @@ def snakemake_command(config: Path, options: Sequence[str]) -> list[str]:
         raise UserError(f"{config} isn't a file: `dynseg init FOLDER` writes a configuration to start from")
     top = workflow_files()
     snakefile = top / "workflow" / "Snakefile"
+    laid_over, options = _configs_apart(options)
     # `--configfile` takes all that follows it up to the next option.
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(config), "--snakefile", str(snakefile)]
+    command = [sys.executable, "-m", "snakemake", "--configfile", str(config), *laid_over]
+    command += ["--snakefile", str(snakefile)]
     if not _gives(options, PROFILE_OPTIONS):
         command += ["--workflow-profile", str(top / "profiles" / "default")]
         if not _gives(options, CORES_OPTIONS):
@@ -83,6 +87,24 @@ def _names_option(option: str, name: str) -> bool:
     if name.startswith("--"):
         return option == name or option.startswith(f"{name}=")
     return option == name or (option.startswith(name) and option[len(name) :].isdigit())
+
+
+def _configs_apart(options: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what `--configfile` names, of which Snakemake would heed the last one alone, and the other words."""
+    configs: list[str] = []
+    others: list[str] = []
+    in_configs = False
+    for word in options:
+        name, equals, value = word.partition("=")
+        if name in CONFIG_OPTIONS:
+            in_configs = True
+            configs += [value] if equals else []
+        elif in_configs and not word.startswith("-"):
+            configs.append(word)
+        else:
+            in_configs = False
+            others.append(word)
+    return configs, others
 
 
 def _with_shipped_profile(options: Sequence[str]) -> list[str]:

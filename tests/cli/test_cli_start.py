@@ -56,6 +56,18 @@ def test_run_ends_with_what_is_for_snakemake(config: Path) -> None:
     assert snakemake_command(config, options)[-4:] == options
 
 
+@pytest.mark.parametrize(
+    "options", [["-n", "--configfile", "a.yaml", "b.yaml"], ["--configfile=a.yaml", "b.yaml", "-n"]]
+)
+def test_other_configurations_are_laid_over_the_first(config: Path, options: list[str]) -> None:
+    command = snakemake_command(config, options)
+    start = command.index("--configfile")
+    assert command[start + 1 : start + 4] == [str(config), "a.yaml", "b.yaml"]
+    assert command.count("--configfile") == 1
+    assert command[start + 4].startswith("--")
+    assert command[-1] == "-n"
+
+
 def test_runs_exit_code_is_snakemakes(tmp_path: Path, config: Path) -> None:
     result = dynseg(tmp_path, "run", str(config), "-n")
     assert result.returncode == 1
