@@ -177,6 +177,7 @@ def test_changed_code_reruns_what_it_decides(
     assert finished.planned("--snakefile", str(tmp_path / "Snakefile")) == jobs
 
 
+@pytest.mark.slow
 def test_a_picture_that_an_older_one_replaces_is_segmented_again(finished: Workflow, tmp_path: Path) -> None:
     workflow = Workflow(tmp_path, finished.config)
     shutil.copytree(finished.directory, tmp_path, dirs_exist_ok=True)
@@ -192,6 +193,7 @@ def test_a_picture_that_an_older_one_replaces_is_segmented_again(finished: Workf
     assert "Nothing to be done" in workflow.run("--dry-run")
 
 
+@pytest.mark.slow
 def test_a_dropped_and_an_added_image_leave_the_others_alone(finished: Workflow, tmp_path: Path) -> None:
     workflow = Workflow(tmp_path, finished.config)
     shutil.copytree(finished.directory, tmp_path, dirs_exist_ok=True)

@@ -67,6 +67,7 @@ def test_no_sentence_is_lost(sentence: str, parts: list[tuple[str, dict[str, Any
     assert with_source(sentence, parts).startswith(sentence)
 
 
+@pytest.mark.slow
 def test_the_workflow_names_it_too(tmp_path: Path) -> None:
     (tmp_path / "over.yaml").write_text("training: {scale: 2}\n")
     workflow = Workflow(tmp_path, BASE)
