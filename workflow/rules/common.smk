@@ -70,8 +70,6 @@ JOBS = Jobs(
     with_gpu=config["device"] in ("cuda", "mps")
     or (config["device"] == "auto" and gpu_is_visible()),
 )
-# In no rule's parameters: another folder makes nothing run again.
-ARCHIVES_OPTIONS = datasets.archives_options(config)
 HAS_TABLE = bool(datasets.scored_datasets(config))
 
 

@@ -11,8 +11,10 @@ rule fetch_official:
         ENVIRONMENT
     params:
         contents=lambda wildcards: datasets.found_contents(config, wildcards.kind),
+        # What looks at resources is no part of what made a file: another folder makes nothing run again.
+        archives=lambda wildcards, resources: datasets.archives_options(config),
     shell:
-        "python -m dynseg fetch {wildcards.kind} {ARCHIVES_OPTIONS:q} --output {output:q} 2> {log:q}"
+        "python -m dynseg fetch {wildcards.kind} {params.archives:q} --output {output:q} 2> {log:q}"
 
 
 rule fetch_given:
