@@ -100,6 +100,18 @@ def test_channels_are_chosen_by_name_as_in_the_command(tmp_path: Path, scene: Pa
 
 
 @pytest.mark.parametrize(
+    "about", ["<GDALMetadata", '<GDALMetadata><Item sample="9" role="description"/></GDALMetadata>']
+)
+def test_names_that_are_not_as_gdal_writes_them_are_none(tmp_path: Path, scene: Path, about: str) -> None:
+    tags = [(42112, "s", 0, about, True)]
+    tifffile.imwrite(
+        tmp_path / "a.tif", tifffile.imread(scene), photometric="minisblack", planarconfig="contig", extratags=tags
+    )
+    with pytest.raises(dynseg.UserError, match="doesn't name its channels, so that none is 'red'"):
+        dynseg.segment_large(tmp_path / "a.tif", channels="red")
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"segments": 0}, "segments must be a whole number of at least 1, not 0"),

@@ -161,9 +161,13 @@ def _band_descriptions(page: "TiffPage") -> list[str]:
     if tag is None:
         return []
     names = [""] * page.samplesperpixel
-    for item in ElementTree.fromstring(str(tag.value).strip("\0")).iterfind("Item[@role='description']"):
-        # GDAL escapes them once more than XML asks for.
-        names[int(item.get("sample", "0"))] = unescape(item.text or "", {"&quot;": '"'})
+    try:
+        for item in ElementTree.fromstring(str(tag.value).strip("\0")).iterfind("Item[@role='description']"):
+            # GDAL escapes them once more than XML asks for.
+            names[int(item.get("sample", "0"))] = unescape(item.text or "", {"&quot;": '"'})
+    except (ElementTree.ParseError, ValueError, IndexError):
+        # What isn't as GDAL writes it names nothing.
+        return []
     return names
 
 

@@ -260,9 +260,10 @@ def match_boundaries(
         return matched_first, matched_second
     matched_first, matched_second = np.zeros_like(first), np.zeros_like(second)
     pairs = _close_pairs(first, second, tolerance * float(np.hypot(*first.shape)))
+    first_pixels, second_pixels = np.flatnonzero(first), np.flatnonzero(second)
     for rows, columns in _cheapest_matching(*pairs):
-        matched_first.flat[np.flatnonzero(first)[rows]] = True
-        matched_second.flat[np.flatnonzero(second)[columns]] = True
+        matched_first.flat[first_pixels[rows]] = True
+        matched_second.flat[second_pixels[columns]] = True
     return matched_first, matched_second
 
 
