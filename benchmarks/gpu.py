@@ -23,7 +23,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,14 @@ MISSING = _stand_ins.stand_in()
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from _products import ProductConvolution  # noqa: E402
 from _table_one import ROWS  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from dynseg.training.cost import iteration_gflop  # noqa: E402
-from dynseg.training.group.convolution import LibraryConvolution, ProductConvolution  # noqa: E402
+from dynseg.training.group.convolution import LibraryConvolution  # noqa: E402
 from dynseg.training.group.loop import GroupLoop, cuda_graph, side_stream, train_together  # noqa: E402
 from dynseg.training.group.network import NetworkGroup  # noqa: E402
 from dynseg.training.group.step import GroupStep  # noqa: E402
@@ -57,8 +58,9 @@ HERE = Path(__file__).parent
 CHANNELS = 100
 WEIGHTING = weight_of("fsf", 15.0)
 TESTS = "tests/training/test_on_device.py"
-# What these tests import beyond what this file does.
-TESTS_NEED = ("pytest", "hypothesis", "pydantic", "lazy_loader", "higra", "cc3d", "skimage", "sklearn", "threadpoolctl")
+# What regions, and these tests, import beyond what this file does.
+REGIONS_NEED = ("pydantic", "lazy_loader", "higra", "cc3d", "skimage", "sklearn", "threadpoolctl")
+TESTS_NEED = ("pytest", "hypothesis", *REGIONS_NEED)
 KINDS = {"library": LibraryConvolution, "products": ProductConvolution}
 
 
@@ -310,6 +312,10 @@ def _fixed(setting: Setting, components: int, iterations: int, **more: Any) -> T
     )
 
 
+def _size_text(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"
+
+
 def _times(repeat: Callable[[], object], count: int) -> Callable[[], None]:
     def run() -> None:
         for _ in range(count):
@@ -340,7 +346,7 @@ def measure_steps(setting: Setting, peaks: Mapping[str, float] | None) -> Iterat
         for (form, precision), values in seconds.items():
             each = statistics.median(values) / count
             yield {
-                "size": f"{size[1]}x{size[0]}",
+                "size": _size_text(size),
                 "M": components,
                 "form": form,
                 "precision": precision,
@@ -389,14 +395,14 @@ def measure_memory(setting: Setting) -> Iterator[dict[str, Any]]:
             else:
                 train_together([network], image[None], parameters, WEIGHTING)
             size = setting.scaled(divisor)
-            yield {"size": f"{size[1]}x{size[0]}", "M": components, "step": step, "MB": setting.peak_bytes() / 1e6}
+            yield {"size": _size_text(size), "M": components, "step": step, "MB": setting.peak_bytes() / 1e6}
 
 
 def measure_batches(setting: Setting) -> Iterator[dict[str, Any]]:
     """Yield images a second with the fast preset, from pixels on the host to label maps on it, by batch size."""
     changes = {"iterations": 3} if setting.quick else {}
     parameters = TrainingParameters(**{**PRESETS["fast"], "channels": setting.channels, **changes})
-    for count in (1, 2) if setting.quick else (1, 4, 13, 25, 54):
+    for count in (1, 2) if setting.quick else (1, 4, 13, 27, 54):
         pixels = torch.stack([setting.images[number % len(setting.images)] for number in range(count)])
         run = lambda: train_and_apply_together(pixels.to(setting.device), [0] * len(pixels), parameters, WEIGHTING)  # noqa: B023, E731
         seconds = [setting.seconds(run) for _ in range(setting.rounds + 1)][1:]
@@ -404,17 +410,21 @@ def measure_batches(setting: Setting) -> Iterator[dict[str, Any]]:
 
 
 def measure_convolutions(setting: Setting) -> Iterator[dict[str, Any]]:
-    """Yield the time of an iteration of several trainings at a quarter of the size, by the way of convolving."""
-    for count in (1, 2) if setting.quick else (1, 6, 13, 54):
-        images = torch.stack([setting.image(number, 4) for number in range(count)])
+    """Yield the time of an iteration of several trainings of small maps, by the way of convolving; last of regions'."""
+    shapes = [(1, 4, setting.channels), (2, 8, 4)]
+    if not setting.quick:
+        shapes = [*((count, 4, CHANNELS) for count in (1, 6, 13, 27, 54)), (2, 8, 32)]
+    for count, divisor, channels in shapes:
+        images = torch.stack([setting.image(number, divisor) for number in range(count)])
         repeats = 2 if setting.quick else 10
         with side_stream(setting.device):
             forms: dict[tuple[str, str], Callable[[], object]] = {
-                (kind, "tf32"): _times(_captured(setting, images, 2, "tf32", kind), repeats) for kind in KINDS
+                (kind, "tf32"): _times(_captured(replace(setting, channels=channels), images, 2, "tf32", kind), repeats)
+                for kind in KINDS
             }
             seconds = _take_turns(setting, forms)
         times = {f"{kind} ms": 1e3 * statistics.median(seconds[kind, "tf32"]) / repeats for kind in KINDS}
-        yield {"networks": count, **times}
+        yield {"networks": count, "channels": channels, "size": _size_text(setting.scaled(divisor)), **times}
 
 
 def measure_images(setting: Setting) -> Iterator[dict[str, Any]]:
@@ -433,6 +443,27 @@ def measure_images(setting: Setting) -> Iterator[dict[str, Any]]:
                 for _ in range(rounds + (rounds > 1))
             ]
             yield {"setting": name, "step": step, "s": statistics.median(seconds[rounds > 1 :])}
+
+
+def measure_regions(setting: Setting, pictures: Mapping[str, NDArray[np.uint8]]) -> Iterator[dict[str, Any]]:
+    """Yield the seconds of an image as `dynseg segment` segments it, on the device and on the CPU in turns."""
+    if any(name in MISSING or not _is_there(name) for name in REGIONS_NEED):
+        return
+    import dynseg
+
+    images = list(pictures.values())[: 1 if setting.quick else 8]
+    seconds: dict[str, list[float]] = {device: [] for device in dict.fromkeys((setting.device.type, "cpu"))}
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(4, before))
+    for number, image in enumerate([images[0], *images]):
+        for device, values in seconds.items():
+            took = setting.seconds(lambda: dynseg.segment_regions(image, device=device))  # noqa: B023
+            if number > 0:
+                values.append(took)
+    for device, values in seconds.items():
+        threads = torch.get_num_threads() if device == "cpu" else ""
+        yield {"device": device, "threads": threads, "s an image": statistics.mean(values)}
+    torch.set_num_threads(before)
 
 
 # Rows of Table I
@@ -570,6 +601,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         record.add("images", lambda: measure_images(setting))
         record.add("batches", lambda: measure_batches(setting))
         record.add("memory", lambda: measure_memory(setting))
+        record.add("regions", lambda: measure_regions(setting, pictures))
         record.add("label maps against the CPU", lambda: check_label_maps(setting))
     deadline = start + 60 * given.minutes
     limit = 2 if given.quick else len(pictures)

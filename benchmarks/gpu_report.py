@@ -1,7 +1,7 @@
 """Turn what `gpu.py` measured into the tables of benchmarks/README.md and docs/reproduction.md, between their markers.
 
-Label maps of the rows are scored here, against the annotations in the file of `gpu_data.py`. Where nothing was measured
-the tables say so.
+Label maps of the rows are scored here, against the annotations in the file of `gpu_data.py`. A table of which nothing
+was measured stays as it is.
 """
 
 import json
@@ -20,6 +20,7 @@ from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import score_image, score_table
 
 REPOSITORY = Path(__file__).parents[1]
+DOCUMENTS = {"times": "benchmarks/README.md", "table": "docs/reproduction.md"}
 # Titles, and Mean of Table I.
 ROWS = {
     "fixed-5": ("CNN, fixed μ = 5", 0.313),
@@ -28,7 +29,6 @@ ROWS = {
     "fsf-10": ("FSF, q′/10", 0.339),
     "fsf-15": ("FSF, q′/15", 0.359),
 }
-NOT_RUN = "Not run yet: no machine with a GPU was at hand when this was written."
 
 
 def benchmark_tables(found: Mapping[str, Any]) -> str:
@@ -48,9 +48,10 @@ def benchmark_tables(found: Mapping[str, Any]) -> str:
         parts.append(f"Peaks in the same run: {', '.join(shown)}.")
     titles = {
         "steps": "An iteration; closed gradients are those of `dynseg.training.group` without a graph:",
-        "convolutions": "An iteration of several networks at a quarter of the size, by the way of convolving:",
+        "convolutions": "An iteration of several networks in TF32 by the way of convolving (products: `_products.py`):",
         "images": "One image, with capturing its graph:",
         "batches": "The fast preset in batches, from pixels to label maps:",
+        "regions": "Regions, as `dynseg segment` finds them:",
         "memory": "Peak of the card's memory in training:",
         "steps against the CPU": "A step against the CPU's in double precision:",
         "label maps against the CPU": "Shares of pixels that are as on the CPU after 50 iterations of FSF 15:",
@@ -65,13 +66,13 @@ def benchmark_tables(found: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def table_rows(results: Path, data: Path, found: Mapping[str, Any]) -> str:
-    """Score the label maps of the rows, and return their table."""
-    stop = found.get("table", {}).get("stop", "settled")
+def table_rows(results: Path, data: Path, found: Mapping[str, Any]) -> str | None:
+    """Score the label maps of the rows, and return their table; None if there are none."""
+    stop = found["table"]["stop"] if "table" in found else "settled"
     scores = {row: scored(sorted((results / "rows").glob(f"{row}-{stop}-*.h5")), data) for row in ROWS}
     scores = {row: table for row, table in scores.items() if len(table)}
     if not scores:
-        return NOT_RUN
+        return None
     common = set.intersection(*(set(table["image"]) for table in scores.values()))
     scores = {row: table[table["image"].isin(common)].reset_index(drop=True) for row, table in scores.items()}
     rows = []
@@ -146,13 +147,17 @@ def put_between_markers(path: Path, name: str, text: str) -> None:
 def command(results: Path, data: Path, repository: Path) -> None:
     found, rows_only = _read(results / "gpu.json"), _read(results / "gpu-rows.json")
     of_rows = max((each for each in (found, rows_only) if each), key=lambda each: each["date"], default=None)
-    times = benchmark_tables(found) if found else NOT_RUN
-    table = table_rows(results, data, of_rows) if of_rows and "table" in of_rows and data.exists() else NOT_RUN
-    put_between_markers(repository / "benchmarks" / "README.md", "times", times)
-    put_between_markers(repository / "docs" / "reproduction.md", "table", table)
-    click.echo(
-        "benchmarks/README.md and docs/reproduction.md " + ("have the tables" if found else "say that it wasn't run")
-    )
+    if of_rows is None:
+        raise click.ClickException(f"{results} has no gpu.json: run benchmarks/gpu.py where a GPU is, and copy it here")
+    if not data.exists():
+        raise click.ClickException(f"{data} doesn't exist, and rows are scored with it: make it with `make gpu-data`")
+    tables = {"times": benchmark_tables(found) if found else None, "table": table_rows(results, data, of_rows)}
+    for name, document in DOCUMENTS.items():
+        if text := tables[name]:
+            put_between_markers(repository / document, name, text)
+            click.echo(f"{document} has the new tables")
+        else:
+            click.echo(f"{document} stays as it is: {results} has nothing for it")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import click
 import torch
 from _levers import Bfloat16Convolution, Bfloat16Products, FirstLayerFrozen, LeverStep, OneStrip, UsualStep
 from _machine import RESULTS, print_table, write_results
+from _products import ProductConvolution
 from torch import Tensor
 
 from dynseg.training.descent import GradientDescent
@@ -26,7 +27,7 @@ from dynseg.training.fast.layer import StripConvolutionLayer
 from dynseg.training.fast.losses import ResponseLosses
 from dynseg.training.fast.step import FastStep
 from dynseg.training.fast.winograd import StripConvolution
-from dynseg.training.group.convolution import Convolution, LibraryConvolution, ProductConvolution
+from dynseg.training.group.convolution import Convolution, LibraryConvolution
 from dynseg.training.group.loop import GroupLoop
 from dynseg.training.group.network import NetworkGroup
 from dynseg.training.group.step import GroupStep

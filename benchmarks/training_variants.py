@@ -55,7 +55,6 @@ from dynseg.scoring.pooling import pool
 from dynseg.scoring.scores import SCORE_COLUMNS, score_image
 from dynseg.training.descent import GradientDescent
 from dynseg.training.enlargement import enlarged_labels
-from dynseg.training.group.convolution import LibraryConvolution
 from dynseg.training.group.loop import train_together
 from dynseg.training.images import applied_image, image_tensor, reduce_image
 from dynseg.training.network import SegmentationNetwork, initial_network
@@ -236,7 +235,6 @@ def train_networks(
         reduced(image, setting.scale).expand(count, -1, -1, -1),
         setting.parameters,
         weight_of(setting.scheme, setting.mu),
-        convolution=LibraryConvolution(count),
     )
     yield [(PART, 1.0)] * count
 

@@ -20,7 +20,6 @@ REPOSITORY = Path(__file__).parents[1]
 NEEDED = ("torch", "numpy", "h5py", "pillow")
 DOCUMENTS = ("benchmarks/README.md", "docs/reproduction.md")
 MARKED = re.compile(r"<!-- gpu: (\w+) -->\n\n(.*?)\n\n<!-- end of gpu: \1 -->", re.DOTALL)
-NOT_RUN = "Not run yet: no machine with a GPU was at hand when this was written."
 # Lets no finder find some modules, then runs a script as `python SCRIPT` does.
 RUN_WITHOUT = """
 import runpy, sys
@@ -62,10 +61,14 @@ def other_packages() -> set[str]:
     }
 
 
-def run(*command: str | Path) -> str:
+def started(*command: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     words = [sys.executable, *map(str, command)]
-    done = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+
+
+def run(*command: str | Path) -> str:
+    done = started(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -156,14 +159,27 @@ def test_the_report_writes_tables_between_the_markers(data: Path, measured: Path
     assert found["table"].count("\n| ") == 7
 
 
-def test_the_report_says_that_nothing_was_run(data: Path, tmp_path: Path) -> None:
-    assert report(tmp_path / "nothing", data, tmp_path) == {"times": NOT_RUN, "table": NOT_RUN}
+def test_without_results_the_report_leaves_the_documents_alone(data: Path, tmp_path: Path) -> None:
+    for document in DOCUMENTS:
+        (tmp_path / document).parent.mkdir(exist_ok=True)
+        (tmp_path / document).write_text("measured", "utf-8")
+    words = ("benchmarks/gpu_report.py", "--results", tmp_path / "none", "--data", data, "--repository", tmp_path)
+    done = started(*words)
+    assert done.returncode == 1
+    assert "none has no gpu.json: run benchmarks/gpu.py" in done.stderr
+    assert {(tmp_path / document).read_text("utf-8") for document in DOCUMENTS} == {"measured"}
+
+
+def test_times_without_rows_leave_the_table_of_rows(data: Path, measured: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    shutil.copy(measured / "gpu.json", tmp_path / "out")
+    found = report(tmp_path / "out", data, tmp_path)
+    assert "A quick run" in found["times"]
+    assert found["table"] == dict(MARKED.findall((REPOSITORY / "docs" / "reproduction.md").read_text("utf-8")))["table"]
 
 
 def test_without_data_the_command_says_how_to_make_it(tmp_path: Path) -> None:
-    words = [sys.executable, "benchmarks/gpu.py", "--device", "cpu", "--data", str(tmp_path / "none.h5")]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    done = started("benchmarks/gpu.py", "--device", "cpu", "--data", tmp_path / "none.h5")
     assert done.returncode == 1
     assert "make it with `make gpu-data`" in done.stderr
     assert "Traceback" not in done.stderr

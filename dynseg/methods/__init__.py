@@ -30,7 +30,10 @@ class Method:
     segment : callable
         From an image (H, W, 3) uint8 RGB, a `Context` and an object of `parameters` to a `Segmentation`.
     uses_gpu : bool
-        Whether the method runs on a GPU where there is one.
+        Whether the method can run on a GPU.
+    gpu_pays : bool
+        Whether a job of the workflow takes a GPU with `device: auto`, too. Not where little of a method's work is done
+        there: beside each other, cores do more.
     uses_seed : bool
         Whether another seed may give another label map. If not, the workflow runs the method once for all seeds.
     cost : callable, optional
@@ -53,6 +56,7 @@ class Method:
     parameters: type
     segment: Callable[[NDArray[Any], Context, Any], Segmentation]
     uses_gpu: bool = False
+    gpu_pays: bool = True
     uses_seed: bool = True
     cost: Callable[[Any, int, int, int], Cost] | None = None
     takes_any_bands: bool = False

@@ -205,4 +205,5 @@ def _training(parameters: RegionsParameters) -> TrainingParameters:
     )
 
 
-method = Method(RegionsParameters, segment, uses_gpu=True, cost=cost, takes_any_bands=True)
+# Training is a third of the work on one core (docs/gpu.md).
+method = Method(RegionsParameters, segment, uses_gpu=True, gpu_pays=False, cost=cost, takes_any_bands=True)

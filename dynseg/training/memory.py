@@ -23,9 +23,9 @@ _STRIP_VALUES = 180
 _KERNEL_GRADIENTS = 11 * 36
 # While one strip of enlarged responses is made, about four are there.
 _ENLARGEMENT_BYTES = 4 * _FLOAT * ENLARGED_VALUES_PER_STRIP
-# Of all trainings that a GPU does side by side: 13 at a quarter of 481 × 321; at full size one alone fills it and
-# spares gathering neighbourhoods. Reasoned, not measured.
-_PIXELS_TOGETHER = 2**17
+# Of all trainings that a GPU does side by side: 27 at a quarter of 481 × 321, after which images a second hardly rise
+# (benchmarks/README.md); at full size one alone fills it.
+_PIXELS_TOGETHER = 2**18
 # Sizes along the longer side, in pixels, that are tried in place of one that memory doesn't do for.
 LEAST_MAX_SIZE = 64
 _SIZE_STEP = 32
@@ -57,7 +57,8 @@ def estimate_memory(
     int
         Bytes. On the CPU beside what a process takes without an image: for 161 × 241 to 642 × 962 pixels the fast
         step's estimate and that were within 3 % of the measured peaks, the plain step's 6 to 55 % above them. On
-        a GPU the memory that PyTorch takes there, reasoned from the maps that autograd keeps and not measured.
+        a GPU the memory that PyTorch takes there: a quarter to a third above the measured peaks at 321 × 481 pixels,
+        three times them at a quarter of that, by the room for the library's workspace.
     """
     return _estimate(Sizes.at_scale((height, width), parameters.scale), parameters, device, threads, bands)
 
@@ -200,9 +201,7 @@ def trainings_together(height: int, width: int, parameters: TrainingParameters, 
         Channels of the images.
     """
     trained = reduced_size(height, width, parameters.scale)
-    # Beside what one training alone takes: the neighbourhoods of all pixels, twice while they are gathered.
-    maps = 2 * parameters.components + 8 + 2 * 9
-    needed = _plain_maps(trained, parameters, maps) + _pixel_bytes(bands) * height * width
+    needed = _plain_maps(trained, parameters, 2 * parameters.components + 8) + _pixel_bytes(bands) * height * width
     fitting = available_memory("cuda") // 2 // needed
     return max(1, min(fitting, _PIXELS_TOGETHER // (trained[0] * trained[1])))
 

@@ -13,7 +13,7 @@ from dynseg.methods import Method
 # they grow with threads.
 CPU_GFLOPS = 110.0
 THREAD_EXPONENT = 0.7
-# Not measured here: what a small GPU of recent years reaches, and what it takes to start an iteration's kernels.
+# Cautious, as for a small GPU of recent years: an H200 reaches 8,000 to 50,000, and .0004 s (benchmarks/README.md).
 GPU_GFLOPS = 5000.0
 GPU_ITERATION_SECONDS = 0.003
 
@@ -110,7 +110,8 @@ def choose_images_per_job(method: Method, parameters: Sequence[Any], sizes: Iter
     if not by_area:
         return 1
     typical = by_area[len(by_area) // 2]
-    seconds = max(segmentation_seconds(method, each, typical, gpu=method.uses_gpu) for each in parameters)
+    on_gpu = method.uses_gpu and method.gpu_pays
+    seconds = max(segmentation_seconds(method, each, typical, gpu=on_gpu) for each in parameters)
     seconds_on_cpu = max(segmentation_seconds(method, each, typical) for each in parameters)
     wanted = _power_of_two(START_UP_SECONDS / START_UP_SHARE / seconds, math.ceil)
     longest = _power_of_two(LONGEST_JOB_SECONDS / seconds_on_cpu, math.floor)

@@ -107,8 +107,9 @@ class Jobs:
         return self._estimated(job_megabytes, dataset, method, batch, attempt)
 
     def device(self, method: str, gpus: int) -> str:
-        """Return the configured device; the CPU where a method would use a GPU and the job is given none."""
-        return "cpu" if self.uses_gpu(method) and gpus == 0 else str(self.config["device"])
+        """Return the configured device; the CPU where a method uses no GPU, or would and the job is given none."""
+        on_cpu = not self.method(method).uses_gpu or (self.uses_gpu(method) and gpus == 0)
+        return "cpu" if on_cpu else str(self.config["device"])
 
     def scoring_minutes(self, dataset: str, attempt: int, runs: int = 1) -> int:
         """Return the minutes that scoring runs on a dataset asks a cluster for; the least before it is prepared."""

@@ -35,7 +35,7 @@ class DescribedMethod:
     settings : list of str
         The parameters as texts name=value.
     uses_gpu : bool
-        Whether it can use a GPU.
+        Whether it uses a GPU where there is one.
     scales : list of str
         The option of `dynseg segment-batch` that names the parameter and the values of the scores over scales; none
         without them.
@@ -54,12 +54,12 @@ class DescribedMethod:
 
 def describe_method(config: Config, method_id: str) -> DescribedMethod:
     """Return what the jobs of a method need of the configuration."""
-    parameters = method_parameters(config, method_id)
+    parameters, method = method_parameters(config, method_id), method_of(config, method_id)
     return DescribedMethod(
         method=every_method(config)[method_id]["method"],
         parameters=parameters,
         settings=settings_of(parameters),
-        uses_gpu=method_of(config, method_id).uses_gpu,
+        uses_gpu=method.uses_gpu and (method.gpu_pays or config["device"] != "auto"),
         scales=[
             f"--scales={name}={','.join(map(number_text, values))}"
             for name, values in method_scales(config, method_id).items()

@@ -107,6 +107,16 @@ def test_a_gpu_is_used_by_what_can_and_only_where_there_is_one(jobs: Jobs) -> No
     assert not Jobs(jobs.config, with_gpu=False).uses_gpu("fsf")
     assert jobs.device("fsf", gpus=1) == "auto"
     assert jobs.device("fsf", gpus=0) == "cpu"
+    assert jobs.device("blank", gpus=0) == "cpu"
+
+
+def test_regions_take_a_gpu_if_one_is_asked_for(jobs: Jobs) -> None:
+    config = {**jobs.config, "methods": {"regions": {"method": "regions"}}}
+    assert not Jobs(config, with_gpu=True).uses_gpu("regions")
+    assert Jobs(config, with_gpu=True).device("regions", gpus=0) == "cpu"
+    on_cuda = Jobs({**config, "device": "cuda"}, with_gpu=True)
+    assert on_cuda.uses_gpu("regions")
+    assert on_cuda.device("regions", gpus=1) == "cuda"
 
 
 def test_jobs_ask_for_more_when_tried_again(jobs: Jobs) -> None:

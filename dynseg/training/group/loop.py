@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from dynseg.training.group.convolution import Convolution
 from dynseg.training.group.network import NetworkGroup
 from dynseg.training.group.step import GroupObservation, GroupStep
 from dynseg.training.loop import CHECK_EVERY, OnIteration, TrainingResult, training_result
@@ -32,7 +31,6 @@ def train_together(
     *,
     scribbles: Tensor | None = None,
     on_iteration: OnIteration | None = None,
-    convolution: Convolution | None = None,
     captured: bool = True,
 ) -> list[TrainingResult]:
     """Train several networks of one shape, each on an image of its own, as `dynseg.training.loop.train` trains one.
@@ -53,8 +51,6 @@ def train_together(
     on_iteration : callable, optional
         Called after every iteration for each network in turn, with what its forward pass showed; see
         `dynseg.training.loop.OnIteration`.
-    convolution : Convolution, optional
-        See `dynseg.training.group.step.GroupStep`.
     captured : bool
         Whether iterations are captured as a CUDA graph, on a device that has them.
 
@@ -78,7 +74,6 @@ def train_together(
             images,
             scribbles=scribbles,
             reduced_type=reduced_type,
-            convolution=convolution,
             continuity=parameters.continuity,
         )
         loop = GroupLoop(group, step, parameters, weighting)

@@ -17,7 +17,6 @@ from dynseg.training.fast.forward import pixel_neighbourhoods
 from dynseg.training.group.convolution import (
     Convolution,
     LibraryConvolution,
-    ProductConvolution,
     as_maps,
     as_matrices,
     multiplied,
@@ -71,7 +70,7 @@ class GroupStep:
     reduced_type : torch.dtype, optional
         Compute the network in this type, but for sums; losses and updates stay in the networks' type.
     convolution : Convolution, optional
-        By default the library's for one network, and a batch of products for several.
+        By default the library's.
     continuity : {"l1", "smooth_l1"}
         See `dynseg.training.losses.continuity_loss`.
     """
@@ -89,8 +88,7 @@ class GroupStep:
         self._group = group
         self._continuity = continuity
         networks, _, self._height, self._width = images.shape
-        usual = LibraryConvolution if networks == 1 else ProductConvolution
-        self._convolution: Convolution = convolution or usual(networks)
+        self._convolution: Convolution = convolution or LibraryConvolution(networks)
         self._type = reduced_type or images.dtype
         neighbourhoods = [pixel_neighbourhoods(image).flatten(0, 1) for image in images]
         self._neighbourhoods = torch.stack(neighbourhoods).to(self._type)

@@ -10,7 +10,6 @@ from counted_operations import CountedOperations
 from torch import Tensor
 
 from dynseg.errors import UserError
-from dynseg.training.group.convolution import LibraryConvolution, ProductConvolution
 from dynseg.training.group.loop import WARM_UP, GroupLoop, cuda_graph, train_together
 from dynseg.training.group.network import NetworkGroup
 from dynseg.training.group.step import GroupStep
@@ -47,7 +46,6 @@ def loop_of(networks: list[SegmentationNetwork], images: Tensor, parameters: Tra
     return GroupLoop(group, GroupStep(group, images), parameters, weight_of("fsf", 15.0))
 
 
-@pytest.mark.parametrize("kind", [LibraryConvolution, ProductConvolution])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -58,13 +56,11 @@ def loop_of(networks: list[SegmentationNetwork], images: Tensor, parameters: Tra
     ids=["all iterations", "few labels", "settled"],
 )
 @pytest.mark.parametrize("scheme", ["fsf", "scf", "fixed"])
-def test_each_training_is_as_if_it_were_alone(
-    kind: type[LibraryConvolution], changes: dict[str, object], scheme: str
-) -> None:
+def test_each_training_is_as_if_it_were_alone(changes: dict[str, object], scheme: str) -> None:
     parameters, weighting = some_parameters(**changes), weight_of(scheme, 15.0)
     networks, images = some_networks(3), pictures(3)
     alone = copy.deepcopy(networks)
-    results = train_together(networks, images, parameters, weighting, convolution=kind(3))
+    results = train_together(networks, images, parameters, weighting)
     for network, other, image, result in zip(networks, alone, images, results, strict=True):
         expected = train(make_step(other, image, parameters), weighting, parameters)
         assert result.stopped_by == expected.stopped_by

@@ -6,14 +6,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dynseg.training.group.convolution import Convolution, LibraryConvolution, ProductConvolution
 from dynseg.training.group.network import NetworkGroup
 from dynseg.training.group.step import GroupStep
 from dynseg.training.network import initial_network
 from dynseg.training.parameters import Continuity
 from dynseg.training.step import PlainStep
-
-CONVOLUTIONS: tuple[type[LibraryConvolution] | type[ProductConvolution], ...] = (LibraryConvolution, ProductConvolution)
 
 
 def random_images(networks: int, height: int, width: int, bands: int = 3) -> Tensor:
@@ -30,7 +27,6 @@ def compare(
     images: Tensor,
     components: int,
     channels: int,
-    convolution: Convolution | None,
     scribbles: Tensor | None = None,
     continuity: Continuity = "l1",
 ) -> None:
@@ -39,7 +35,7 @@ def compare(
         for seed in range(len(images))
     ]
     group = NetworkGroup(networks)
-    step = GroupStep(group, images, scribbles=scribbles, convolution=convolution, continuity=continuity)
+    step = GroupStep(group, images, scribbles=scribbles, continuity=continuity)
     observation = step.forward()
     weights = torch.arange(1, len(images) + 1, dtype=images.dtype)
     gradients = step.gradients(weights)
@@ -56,14 +52,11 @@ def compare(
         assert largest_difference(gradients[group.owners == number], flat) < 1e-9
 
 
-@pytest.mark.parametrize("kind", CONVOLUTIONS)
 @pytest.mark.parametrize("networks", [1, 3])
 @pytest.mark.parametrize("size", [(12, 16), (13, 17), (1, 9), (9, 1), (2, 1)])
 @pytest.mark.parametrize("components", [1, 2, 3])
-def test_each_network_is_as_if_it_were_alone(
-    kind: type[LibraryConvolution], networks: int, size: tuple[int, int], components: int
-) -> None:
-    compare(random_images(networks, *size), components, 7, kind(networks))
+def test_each_network_is_as_if_it_were_alone(networks: int, size: tuple[int, int], components: int) -> None:
+    compare(random_images(networks, *size), components, 7)
 
 
 # On fewer pixels responses are equal but for rounding, which chooses the label.
@@ -71,20 +64,20 @@ def test_each_network_is_as_if_it_were_alone(
 @example(10, 3, 2, 5, 1)
 @settings(max_examples=25)
 def test_every_shape(height: int, width: int, networks: int, channels: int, bands: int) -> None:
-    compare(random_images(networks, height, width, bands), 2, channels, None)
+    compare(random_images(networks, height, width, bands), 2, channels)
 
 
 @pytest.mark.parametrize("networks", [1, 3])
 @pytest.mark.parametrize("size", [(12, 16), (1, 9), (9, 1)])
 def test_smooth_l1_is_that_of_each_network_alone(networks: int, size: tuple[int, int]) -> None:
-    compare(random_images(networks, *size), 2, 7, None, continuity="smooth_l1")
+    compare(random_images(networks, *size), 2, 7, continuity="smooth_l1")
 
 
 @pytest.mark.parametrize("networks", [1, 2])
 def test_scribbles_come_first(networks: int) -> None:
     scribbles = torch.full((12, 16), -1)
     scribbles[2:4, 2:12], scribbles[9:11, 3:9] = 0, 4
-    compare(random_images(networks, 12, 16), 2, 7, None, scribbles)
+    compare(random_images(networks, 12, 16), 2, 7, scribbles)
 
 
 @pytest.mark.parametrize("networks", [1, 2])
