@@ -81,7 +81,7 @@ def is_parameter_class(cls: Any) -> bool:
 def check_parameter(name: str, value: Any, allowed: bool, expected: str) -> None:
     """Raise a UserError that names the parameter, what was expected and what was given, unless `allowed`."""
     if not allowed:
-        raise UserError(f"{name} must be {expected}, not {value!r}: correct it in the methods section or option")
+        raise UserError(f"{name} must be {expected}, not {value!r}: correct it where it is given")
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, str]:
@@ -181,7 +181,7 @@ def _sentence(cls: Any, error: ValidationError) -> str:
         expected = str(found["ctx"]["error"])
     else:
         expected = expected_value(parameter_schema(cls)["properties"][name])
-    return f"{name} must be {expected}, not {found['input']!r}: correct it in the methods section or option"
+    return f"{name} must be {expected}, not {found['input']!r}: correct it where it is given"
 
 
 def _tidied(schema: Any) -> Any:

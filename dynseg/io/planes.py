@@ -140,14 +140,17 @@ def channel_numbers(channels: Sequence[int | str], names: Sequence[str]) -> tupl
     Raises
     ------
     Refusal
-        If no channel has a name, or several have it.
+        If no channel has a name, several have it, or one is chosen twice.
 
     Examples
     --------
     >>> channel_numbers([3, "DAPI"], ["GFP", "DAPI", ""])
     (3, 2)
     """
-    return tuple(_number_of(channel, names) if isinstance(channel, str) else channel for channel in channels)
+    numbers = tuple(_number_of(channel, names) if isinstance(channel, str) else channel for channel in channels)
+    if twice := [number for number in numbers if numbers.count(number) > 1]:
+        raise Refusal(f"was to give channel {twice[0]} twice: name each channel once with --channels")
+    return numbers
 
 
 def _number_of(name: str, names: Sequence[str]) -> int:
@@ -158,7 +161,9 @@ def _number_of(name: str, names: Sequence[str]) -> int:
     if count > 1:
         raise Refusal(f"has {count} channels with the name {name!r}: choose one by its number, from 1, with --channels")
     if count == 0:
-        raise Refusal(f"has no channel {name!r}: choose from {', '.join(filter(None, there))} with --channels")
+        # A name with a comma would read as two.
+        choice = ", ".join(repr(each) if "," in each else each for each in there if each)
+        raise Refusal(f"has no channel {name!r}: choose from {choice} with --channels")
     return there.index(" ".join(name.split())) + 1
 
 

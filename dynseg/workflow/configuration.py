@@ -453,7 +453,9 @@ def _sentence(error: ValidationError) -> str:
         )
     if error.validator in _UNKNOWN_KEY and isinstance(error.instance, Mapping):
         unknown = next(name for name in error.instance if repr(name) in error.message)
-        return f"config: {key}: there is no key {unknown!r} here: see config/README.md"
+        meant = difflib.get_close_matches(str(unknown), schema.get("properties", {}), n=1)
+        advice = f"write {meant[0]!r} if you mean that, or see" if meant else "see"
+        return f"config: {key}: there is no key {unknown!r} here: {advice} config/README.md"
     expected = schema.get("description", "")
     message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
     return f"config: {key}: {message}{f' ({expected})' if expected else ''}: see config/README.md"

@@ -163,3 +163,16 @@ def test_texts_of_channels_are_read_as_they_are_written(channels: list[int | str
 def test_what_looks_like_a_number_is_no_name(text: str) -> None:
     with pytest.raises(UserError, match=r"give numbers from 1 or names with commas between, as 1,3 or DAPI,GFP"):
         parse_channels(text)
+
+
+@pytest.mark.parametrize("channels", [("GFP", "GFP"), (4, "GFP"), (4, 4)])
+def test_a_channel_that_is_chosen_twice_is_refused(tmp_path: Path, channels: tuple[int | str, ...]) -> None:
+    write_ome_tiff(tmp_path / "a.ome.tif")
+    with pytest.raises(UserError, match=r"a.ome.tif was to give channel 4 twice: name each channel once with"):
+        read_picture(tmp_path / "a.ome.tif", channels=channels)
+
+
+def test_a_name_with_a_comma_is_listed_in_quotes(tmp_path: Path) -> None:
+    write_ome_tiff(tmp_path / "a.ome.tif", ("DAPI, deep", "b", "c", "d"))
+    with pytest.raises(UserError, match=r"choose from 'DAPI, deep', b, c, d with --channels"):
+        read_picture(tmp_path / "a.ome.tif", channels=("e",))

@@ -109,7 +109,7 @@ def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
         ("methods/a b", {"scheme": "fsf", "mu": 1}, "a b"),
         ("training/momentum", 1.5, "training/momentum"),
         ("training/iterations", 2.5, "training/iterations"),
-        ("trainin", {}, "config: top level: there is no key 'trainin' here: see"),
+        ("trainin", {}, "config: top level: there is no key 'trainin' here: write 'training' if you mean that, or see"),
         ("device", "gpu", "device.*auto.*cpu.*cuda"),
         ("seeds", [], "seeds"),
         ("seeds", [1, 1], "seeds"),
