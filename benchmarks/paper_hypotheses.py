@@ -91,6 +91,11 @@ def reduced(labels: Labels, share: float = 0.5) -> Labels:
     return resized(labels, (max(1, round(height * share)), max(1, round(width * share))))
 
 
+def at_share(share: float) -> Protocol:
+    """Return the protocol that compares annotations and label maps at a share of their size."""
+    return Protocol(lambda maps: reduced(maps, share), lambda labels: connected_components(reduced(labels, share)))
+
+
 def relabelled_annotations(annotations: Labels) -> Labels:
     """Return annotations whose unconnected parts are segments of their own."""
     return np.stack([connected_components(annotation) + 1 for annotation in annotations])
@@ -107,10 +112,9 @@ PROTOCOLS = {
     "no relabelling": Protocol(labels=lambda labels: labels),
     "8-connected relabelling": Protocol(labels=lambda labels: connected_components(labels, 8)),
     "ground truth relabelled too": Protocol(annotations=relabelled_annotations),
-    "ground truth and map at half size": Protocol(reduced, lambda labels: connected_components(reduced(labels))),
-    "ground truth and map at a quarter of the size": Protocol(
-        lambda annotations: reduced(annotations, 0.25), lambda labels: connected_components(reduced(labels, 0.25))
-    ),
+    "ground truth and map at half size": at_share(0.5),
+    "ground truth and map at 40 % of the size": at_share(0.4),
+    "ground truth and map at a quarter of the size": at_share(0.25),
     "map at half size, enlarged again": Protocol(
         labels=lambda labels: connected_components(resized(reduced(labels), (labels.shape[0], labels.shape[1])))
     ),
