@@ -674,7 +674,9 @@ def _sentences(source: Path | str | bytes, name: str | None) -> Iterator[None]:
     except FileNotFoundError as error:
         raise UserError(f"{name} doesn't exist: give the path of an image") from error
     except (Image.DecompressionBombError, TooManyPixels) as error:
-        raise UserError(f"{name} has more than {MAX_PIXELS:,} pixels: scale it down") from error
+        tiff = not isinstance(source, bytes) and Path(source).suffix.lower() in (".tif", ".tiff")
+        otherwise = ", or make regions of it with dynseg.segment_large" if tiff else ""
+        raise UserError(f"{name} has more than {MAX_PIXELS:,} pixels: scale it down{otherwise}") from error
     except UnidentifiedImageError as error:
         raise UserError(
             f"{name} isn't an image that can be read: give a whole JPEG, PNG, TIFF, BMP, WebP or AVIF"

@@ -21,7 +21,7 @@ def coco_annotations(
     labels : ndarray, (H, W), integer
         Label map.
     file_name : str
-        Name of the image's file.
+        The image's file, from the folder that holds all.
     valid : ndarray, (H, W), bool, optional
         Which pixels have data; by default all.
     shift : int, optional

@@ -236,8 +236,8 @@ def _write_hdf5(path: Path, labelled: Labelled) -> None:
 
 
 def _write_coco(path: Path, labelled: Labelled) -> None:
-    file_name = PurePosixPath(labelled.name).name
-    _write_json(path, coco_annotations(labelled.segmentation.labels, file_name, labelled.valid, labelled.shift))
+    found = coco_annotations(labelled.segmentation.labels, labelled.name, labelled.valid, labelled.shift)
+    _write_json(path, found)
 
 
 def _write_label_studio(path: Path, labelled: Labelled) -> None:

@@ -139,6 +139,13 @@ def test_image_bomb_is_refused_with_its_bound() -> None:
         read_image(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")), "bomb.png")
 
 
+def test_a_large_tiff_is_refused_with_what_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dynseg.io.images.MAX_PIXELS", 20)
+    tifffile.imwrite(tmp_path / "scene.tif", np.zeros((5, 6), np.uint16))
+    with pytest.raises(UserError, match=r"scale it down, or make regions of it with dynseg\.segment_large$"):
+        read_image(tmp_path / "scene.tif")
+
+
 def test_tiles_that_a_tiff_declares_and_has_not_are_a_user_error() -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, np.ones((5, 7, 4), np.uint16), tile=(16, 16), photometric="rgb")

@@ -1,5 +1,8 @@
 """COCO annotations, decoded again."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +11,8 @@ from numpy.typing import NDArray
 
 from dynseg.metrics import connected_components
 from dynseg.own_images.coco import coco_annotations
+from dynseg.own_images.outputs import Labelled, write_outputs
+from dynseg.result import Segmentation
 
 
 def decoded(segmentation: dict) -> NDArray[np.bool_]:
@@ -43,3 +48,9 @@ def test_ids_are_shifted_alike_where_images_share_labels() -> None:
     content = coco_annotations(np.full((2, 3), 4), "a.jpg", shift=1)
     assert content["categories"] == [{"id": 5, "name": "label 4"}]
     assert content["annotations"][0]["category_id"] == 5
+
+
+def test_a_file_is_named_with_its_folders(tmp_path: Path) -> None:
+    labelled = Labelled(None, Segmentation(np.zeros((2, 3), np.uint8)), "day 2/left/a.jpg", {})
+    write_outputs({"json": tmp_path / "a.json"}, labelled)
+    assert json.loads((tmp_path / "a.json").read_text())["images"][0]["file_name"] == "day 2/left/a.jpg"
