@@ -18,6 +18,7 @@ from typing import IO
 
 from dynseg.errors import UserError
 from dynseg.io.files import sha256
+from dynseg.io.images import IMAGE_SUFFIXES
 
 MAX_MEMBER_BYTES = 1 << 30
 MAX_ARCHIVE_BYTES = 64 << 30
@@ -119,6 +120,8 @@ def archive_hash(path: str | Path) -> str:
 
 
 def _broken(path: Path, error: BaseException) -> UserError:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return UserError(f"{path} is no archive (tar, zip): give the folder that the picture lies in, or an archive")
     return UserError(
         f"{path} isn't a whole tar or zip archive ({error or type(error).__name__}): fetch or copy it again"
     )

@@ -182,3 +182,12 @@ def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_hash_is_of_an_archive_and_not_of_a_folder(tmp_path: Path) -> None:
     assert archive_hash(written(tmp_path, b"")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert archive_hash(tmp_path) == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 a picture"])
+def test_a_picture_in_an_archives_place_is_said_to_be_one(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "photo.JPG").write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"photo\.JPG is no archive \(tar, zip\): give the folder"
+    ):
+        list(iterate_members(tmp_path / "photo.JPG"))
