@@ -68,7 +68,9 @@ def benchmark_tables(found: Mapping[str, Any]) -> str:
 
 def table_rows(results: Path, data: Path, found: Mapping[str, Any]) -> str | None:
     """Score the label maps of the rows, and return their table; None if there are none."""
-    stop = found["table"]["stop"] if "table" in found else "settled"
+    if "table" not in found:
+        return None
+    stop = found["table"]["stop"]
     scores = {row: scored(sorted((results / "rows").glob(f"{row}-{stop}-*.h5")), data) for row in ROWS}
     scores = {row: table for row, table in scores.items() if len(table)}
     if not scores:
