@@ -17,7 +17,7 @@ from dynseg.devices import resolve_device
 from dynseg.errors import UserError
 from dynseg.hierarchy import Hierarchy
 from dynseg.io.hdf5 import smallest_unsigned
-from dynseg.io.images import Reading, parse_channels, read_picture
+from dynseg.io.images import Reading, parse_channels
 from dynseg.io.large_tiff import large_tiff
 from dynseg.io.value_range import ValueRange, parse_value_range
 from dynseg.large import DEFAULT_LARGE_SIZE, LargeSegmentation, OnWindow, segment_by_windows
@@ -573,7 +573,7 @@ def apply_model(
     model : Model
         From `fit` or `load_model`.
     image : ndarray, (H, W, bands) or (H, W), uint8 or float, or path
-        As for `segment`, with as many bands as the model's references.
+        As for `segment`, with as many bands as the model's references. A file is read as `dynseg fit` read those.
     device : {"auto", "cpu", "cuda", "mps"}
     max_size : int, optional
         See `segment`; by default that of the model.
@@ -607,7 +607,7 @@ def apply_with(
     """
     max_size = model.max_size if max_size is None else max_size
     _check_numbers(0, max_size)
-    pixels, valid = _read(image, mask)
+    pixels, valid = _read(image, mask, Reading.from_texts(**model.read_as))
     size, bands = pixels.shape[:2], pixels.shape[2]
     if bands != model.bands:
         raise UserError(
@@ -682,7 +682,11 @@ def _check_numbers(seed: int, max_size: int) -> None:
     check_parameter("max_size", max_size, is_size, "a whole number of pixels of at least 1")
 
 
-def _read(image: Image, mask: Mask | None = None) -> tuple[Pixels, NDArray[np.bool_] | None]:
+def _read(
+    image: Image,
+    mask: Mask | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - it is frozen
+) -> tuple[Pixels, NDArray[np.bool_] | None]:
     """Return the image, or that of a file, as an array (H, W, bands) of uint8, or of float32 in [0, 1].
 
     And which of its pixels count, (H, W): None if neither the file nor a mask says that any may not.
@@ -691,7 +695,7 @@ def _read(image: Image, mask: Mask | None = None) -> tuple[Pixels, NDArray[np.bo
         with large_tiff(Path(image)) as large:
             if large is not None:
                 raise UserError(f"{image} is too large to be read whole: dynseg.segment_large makes regions of it")
-        picture = read_picture(image)
+        picture = reading.read(Path(image))
         pixels, valid = picture.pixels, picture.valid
     else:
         pixels, valid = _as_pixels(np.asarray(image)), None

@@ -30,7 +30,7 @@ class Model:
     max_size : int
         The size that references were reduced to; see `dynseg.segment`.
     facts : dict of str to str, int or float
-        Facts of its training: `stopped_by`, `iterations_run`.
+        Facts of its training: `stopped_by`, `iterations_run`; and those of `read_as`, by the names of the options.
     history : dict of str to ndarray, (iterations,)
         History of its training; empty for a model from a file.
 
@@ -52,6 +52,12 @@ class Model:
     def bands(self) -> int:
         """Channels of the images that it was trained on, and labels."""
         return self.network.bands
+
+    @property
+    def read_as(self) -> dict[str, str]:
+        """How `dynseg fit` read its references, for `dynseg.io.images.Reading.from_texts`: files are read so, too."""
+        named = {name.removeprefix("--"): value for name, value in self.facts.items() if name.startswith("--")}
+        return {name: str(value) for name, value in named.items()}
 
 
 def save_model(model: Model, path: str | Path) -> None:

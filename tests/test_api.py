@@ -293,14 +293,14 @@ def test_memory_of_a_training_on_several_images_is_that_of_each_and_none_of_the_
 
 
 def test_references_are_held_one_at_a_time_at_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(path: str) -> Picture:
+    def read(*_: object, **__: object) -> Picture:
         assert not any(array() is not None for array in read_before)
         pixels = picture(60, 80)
         read_before.append(weakref.ref(pixels))
         return Picture(pixels)
 
     read_before: list[weakref.ref[NDArray[np.uint8]]] = []
-    monkeypatch.setattr(api, "read_picture", read)
+    monkeypatch.setattr("dynseg.io.images.read_picture", read)
     assert dynseg.fit(["a.png", "b.png", "c.png"], max_size=40, **QUICK).max_size == 40
     assert len(read_before) == 3
 

@@ -14,7 +14,6 @@ from dynseg.training.weighting import SCHEMES
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dynseg.io.images import Reading
     from dynseg.training.step import Observation
 
 SEED = click.IntRange(0, LARGEST_SEED)
@@ -125,11 +124,20 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def parse_reading(channels: str | None, value_range: str, plane: str | None, nodata: str | None) -> "Reading":
-    """Return what to take of pictures, from the options."""
+def reading_texts(channels: str | None, value_range: str, plane: str | None, nodata: str | None) -> dict[str, str]:
+    """Return what is said of pictures by the names of the options, checked.
+
+    Raises
+    ------
+    UserError
+        If one of the texts isn't known.
+    """
     from dynseg.io.images import Reading
 
-    return Reading.from_texts(channels, value_range, plane, nodata)
+    texts = {"channels": channels, "range": value_range, "plane": plane, "nodata": nodata}
+    given = {name: text for name, text in texts.items() if text not in (None, "auto")}
+    Reading.from_texts(**given)
+    return given
 
 
 def training_changes(iterations: int | None, max_labels: int | None, min_labels: int | None) -> dict[str, int]:

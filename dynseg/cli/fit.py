@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from dynseg.cli._training_options import (
     IterationBar,
     all_threads,
     network_options,
-    parse_reading,
     reading_options,
+    reading_texts,
     running_options,
     training_changes,
 )
@@ -65,10 +65,11 @@ def command(
       dynseg segment frames/ -o out --model film.pt
     """
     from dynseg.io.files import check_writable
+    from dynseg.io.images import Reading
     from dynseg.own_images.plan import find_images
     from dynseg.own_images.validity import find_masks, read_masked
 
-    reading = parse_reading(channels, value_range, plane, nodata)
+    read_as = reading_texts(channels, value_range, plane, nodata)
     found, problems = find_images(references, [mask] if mask else [])
     if problems:
         raise UserError(problems[0])
@@ -87,7 +88,7 @@ def command(
     bar = IterationBar(1, parameters.iterations, verbosity == "quiet")
     saying = warnings_said(partial(bar.say, err=True), verbosity == "verbose")
     with limited_threads(threads or all_threads()), closing(bar), saying:
-        images, counting = [], []
+        images, counting, reading = [], [], Reading.from_texts(**read_as)
         for source, _ in found.values():
             picture = read_masked(reading, source, masks.get(source), mask is not None)
             images.append(picture.pixels)
@@ -105,6 +106,7 @@ def command(
             on_iteration=bar,
             **changes,
         )
+        model = replace(model, facts=model.facts | {f"--{name}": text for name, text in read_as.items()})
         _logger.info("%s: %s", output, listed(model.facts))
     save_model(model, output)
     if verbosity == "quiet":

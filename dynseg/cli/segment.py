@@ -15,8 +15,8 @@ from dynseg.cli._training_options import (
     IterationBar,
     all_threads,
     network_options,
-    parse_reading,
     reading_options,
+    reading_texts,
     running_options,
     training_changes,
 )
@@ -176,7 +176,7 @@ def command(
     options and values out of bounds, 130 after Ctrl-C. Files are whole or not there.
     """
     threads = threads or all_threads()
-    reading = parse_reading(channels, value_range, plane, nodata)
+    read_as = reading_texts(channels, value_range, plane, nodata)
     by_network = _is_by_network(context, method)
     if by_network:
         _refuse_regions(context, formats)
@@ -196,6 +196,7 @@ def command(
     if not plan.images:
         sys.exit(1)
     from dynseg.api import DEFAULT_MAX_SIZE, user_parameters
+    from dynseg.io.images import Reading
     from dynseg.large import DEFAULT_LARGE_SIZE
     from dynseg.methods.regions import RegionsParameters
     from dynseg.own_images.labelling import ByModel, ByRegions, ByTraining, Labelling
@@ -205,6 +206,8 @@ def command(
     labelling: Labelling
     if model is not None:
         labelling = ByModel.from_file(model, device, max_size)
+        with warnings_said(_say):
+            read_as = labelling.read_as(read_as, model)
     elif by_network:
         changes = training_changes(iterations, max_labels, min_labels)
         parameters = user_parameters(scheme, mu, preset, **changes)
@@ -212,6 +215,7 @@ def command(
     else:
         regions = RegionsParameters(segments=segments, threshold=scale)
         labelling = ByRegions(regions, seed, device, max_size or DEFAULT_MAX_SIZE, max_size or DEFAULT_LARGE_SIZE)
+    reading = Reading.from_texts(**read_as)
     with warnings_said(_say):
         batch = Batch(plan.images, output, labelling, threads, scribbles, resume, reading, mask, match)
     is_quiet = verbosity == "quiet"

@@ -1,6 +1,8 @@
 """Where the label maps of a batch come from: regions, a network trained on each image, or one fitted on references."""
 
 import dataclasses
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from dynseg.api import DEFAULT_MAX_SIZE, apply_with, segment_regions_with, segment_with
 from dynseg.code_version import code_version, label_map_code
 from dynseg.io.files import sha256
+from dynseg.io.images import Reading
 from dynseg.large import DEFAULT_LARGE_SIZE
 from dynseg.methods import find_method
 from dynseg.methods.cnn import CnnParameters
@@ -20,6 +23,8 @@ from dynseg.provenance import describe_run
 from dynseg.regions.few_leaves import warn_of_few_leaves
 from dynseg.result import Segmentation
 from dynseg.training.loop import OnIteration
+
+_logger = logging.getLogger("dynseg")
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Scribbles = NDArray[np.integer] | None
@@ -191,6 +196,23 @@ class ByModel:
         """
         model = load_model(path)
         return cls(model, sha256(path), device, max_size or model.max_size)
+
+    def read_as(self, given: Mapping[str, str], path: Path) -> dict[str, str]:
+        """Return how to read images: as the model's references were, but for what is given, and warn if that differs.
+
+        Parameters
+        ----------
+        given : mapping of str to str
+            What `dynseg.io.images.Reading.from_texts` takes.
+        path : Path
+            The model's file.
+        """
+        known = self.model.read_as
+        for name in known.keys() & given.keys():
+            if Reading.from_texts(**{name: given[name]}) != Reading.from_texts(**{name: known[name]}):
+                said = "--%s %s: the references of %s were read with --%s %s"
+                _logger.warning(said, name, given[name], path, name, known[name])
+        return {**known, **given}
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
+import dynseg
 from dynseg.cli import main_group
 from dynseg.errors import UserError
 from dynseg.io.images import parse_channels, parse_plane, read_image
@@ -79,8 +80,17 @@ def test_a_model_takes_the_channels_that_it_was_fitted_on(tmp_path: Path) -> Non
     tifffile.imwrite(tmp_path / "a.tif", np.stack([EMPTY, CELLS]), imagej=True, metadata={"axes": "CYX"})
     run("fit", tmp_path / "a.tif", "-o", tmp_path / "model.pt", "--channels", "2,1")
     arguments = ["segment", tmp_path / "a.tif", "-o", tmp_path / "out", "--model", tmp_path / "model.pt"]
-    result = CliRunner().invoke(main_group, [*map(str, arguments), "--channels", "2,1"])
-    assert result.exit_code == 0, result.output
+    outputs = []
+    for options in ([], ["--channels", "2, 1"], ["--channels", "1,2"]):
+        result = CliRunner().invoke(main_group, [*map(str, arguments), "--format", "npy", *options])
+        assert result.exit_code == 0, result.output
+        outputs.append((np.load(tmp_path / "out" / "a.npy"), result.stderr))
+    (labels, said), (same, said_of_same), (_, said_of_other) = outputs
+    np.testing.assert_array_equal(labels, same)
+    model = dynseg.load_model(tmp_path / "model.pt")
+    np.testing.assert_array_equal(dynseg.apply_model(model, tmp_path / "a.tif", device="cpu").labels, labels)
+    assert "were read" not in said + said_of_same
+    assert f"--channels 1,2: the references of {tmp_path / 'model.pt'} were read with --channels 2,1" in said_of_other
 
 
 def test_eight_bits_are_as_they_were(tmp_path: Path) -> None:

@@ -187,7 +187,5 @@ def test_hash_is_of_an_archive_and_not_of_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 a picture"])
 def test_a_picture_in_an_archives_place_is_said_to_be_one(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "photo.JPG").write_bytes(content)
-    with pytest.raises(
-        UserError, match=r"photo\.JPG is no archive \(tar, zip\): give the folder"
-    ):
+    with pytest.raises(UserError, match=r"photo\.JPG is no archive \(tar, zip\): give the folder"):
         list(iterate_members(tmp_path / "photo.JPG"))
