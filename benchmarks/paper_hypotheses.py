@@ -364,7 +364,7 @@ def report(results: Path, dataset: str, rows: tuple[str, ...], output: Path) -> 
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
-    help="Compare with L1 and seed 0 of this tree.  [default: the same]",
+    help="Compare with L1 and seed 0 of this tree, in which any row may be.  [default: the same]",
 )
 @click.option("--dataset", default="bsd500", show_default=True)
 @click.option(
@@ -376,7 +376,7 @@ def differences(results: Path, against: Path | None, dataset: str, output: Path)
     usual = Tree(against or results, dataset)
     lines = []
     for name, seed in tree.runs():
-        row = next((row for row in ROWS if name in (row, *_endings(row))), None)
+        row = next((row for row in ROWS if name in (row, *_endings(row))), name if against else None)
         is_usual = against is None and (name, seed) == (row, 0)
         if row is None or is_usual or (row, 0) not in usual.runs():
             continue
