@@ -55,7 +55,10 @@ class Model:
 
     @property
     def read_as(self) -> dict[str, str]:
-        """How `dynseg fit` read its references, for `dynseg.io.images.Reading.from_texts`: files are read so, too."""
+        """How `dynseg fit` read its references, for `dynseg.io.images.Reading.from_texts`: files are read so, too.
+
+        What isn't there it was not told; nothing is there if `dynseg.fit` was given pixels.
+        """
         named = {name.removeprefix("--"): value for name, value in self.facts.items() if name.startswith("--")}
         return {name: str(value) for name, value in named.items()}
 

@@ -93,8 +93,7 @@ _READING_OPTIONS = (
     click.option(
         "--range",
         "value_range",
-        default="auto",
-        show_default=True,
+        show_default="auto",
         help="Values that become black and white: percentile (0.1th to 99.9th), minmax, type (all that the type can "
         "hold), or LOW,HIGH; auto is type with 8 bits a channel, percentile with more.",
     ),
@@ -124,7 +123,9 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def reading_texts(channels: str | None, value_range: str, plane: str | None, nodata: str | None) -> dict[str, str]:
+def reading_texts(
+    channels: str | None, value_range: str | None, plane: str | None, nodata: str | None
+) -> dict[str, str]:
     """Return what is said of pictures by the names of the options, checked.
 
     Raises
@@ -135,7 +136,7 @@ def reading_texts(channels: str | None, value_range: str, plane: str | None, nod
     from dynseg.io.images import Reading
 
     texts = {"channels": channels, "range": value_range, "plane": plane, "nodata": nodata}
-    given = {name: text for name, text in texts.items() if text not in (None, "auto")}
+    given = {name: text for name, text in texts.items() if text is not None}
     Reading.from_texts(**given)
     return given
 

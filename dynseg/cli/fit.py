@@ -48,7 +48,7 @@ def command(
     device: str,
     threads: int | None,
     channels: str | None,
-    value_range: str,
+    value_range: str | None,
     plane: str | None,
     nodata: str | None,
     mask: Path | None,
@@ -106,7 +106,9 @@ def command(
             on_iteration=bar,
             **changes,
         )
-        model = replace(model, facts=model.facts | {f"--{name}": text for name, text in read_as.items()})
+        # Also where nothing is said of the range: what isn't there was not given.
+        said = {"range": "auto"} | read_as
+        model = replace(model, facts=model.facts | {f"--{name}": text for name, text in said.items()})
         _logger.info("%s: %s", output, listed(model.facts))
     save_model(model, output)
     if verbosity == "quiet":

@@ -115,7 +115,7 @@ def command(
     device: str,
     threads: int | None,
     channels: str | None,
-    value_range: str,
+    value_range: str | None,
     plane: str | None,
     match: bool,
     nodata: str | None,

@@ -220,7 +220,7 @@ class Keys(Section):
         Field(description="labels that aren't scored: a number or a list of them, segment for none, ignore for 0"),
     ] = None
     channels: Annotated[
-        Channel | Annotated[list[Channel], Field(min_length=1)] | None,
+        Channel | Annotated[list[Channel], Field(min_length=1, json_schema_extra={"uniqueItems": True})] | None,
         Field(description="channels to take, in this order: numbers from 1, or names that the files have for them"),
     ] = None
     range: Annotated[

@@ -208,10 +208,11 @@ class ByModel:
             The model's file.
         """
         known = self.model.read_as
-        for name in known.keys() & given.keys():
-            if Reading.from_texts(**{name: given[name]}) != Reading.from_texts(**{name: known[name]}):
-                said = "--%s %s: the references of %s were read with --%s %s"
-                _logger.warning(said, name, given[name], path, name, known[name])
+        for name, text in given.items() if known else ():
+            of_references = {name: known[name]} if name in known else {}
+            if Reading.from_texts(**{name: text}) != Reading.from_texts(**of_references):
+                option = f"with --{name} {known[name]}" if of_references else f"without --{name}"
+                _logger.warning("--%s %s: the references of %s were read %s", name, text, path, option)
         return {**known, **given}
 
     @property

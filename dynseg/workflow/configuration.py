@@ -46,6 +46,8 @@ NAMED_SECTIONS = ("datasets", "methods", "figure_methods", "tuning", *FIGURE_SEC
 _PATHS = {"results", "resources", "archives", "archive", "annotations", "ids", "predictions"}
 _LARGEST_BITS = 63
 _UNKNOWN_KEY = ("additionalProperties", "unevaluatedProperties")
+# How near a name must be to be meant by another, of 1.
+_NEAR = 0.75
 
 
 def resolve(config: Mapping[str, Any]) -> Config:
@@ -453,12 +455,26 @@ def _sentence(error: ValidationError) -> str:
         )
     if error.validator in _UNKNOWN_KEY and isinstance(error.instance, Mapping):
         unknown = next(name for name in error.instance if repr(name) in error.message)
-        meant = difflib.get_close_matches(str(unknown), schema.get("properties", {}), n=1)
+        names, everywhere = schema.get("properties", {}), _names_of_keys(config_schema())
+        # A section of several kinds has a part of its keys here.
+        meant = difflib.get_close_matches(str(unknown), names, n=1, cutoff=_NEAR)
+        if not meant and unknown not in everywhere:
+            meant = difflib.get_close_matches(str(unknown), everywhere, n=1, cutoff=_NEAR)
         advice = f"write {meant[0]!r} if you mean that, or see" if meant else "see"
         return f"config: {key}: there is no key {unknown!r} here: {advice} config/README.md"
     expected = schema.get("description", "")
     message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
     return f"config: {key}: {message}{f' ({expected})' if expected else ''}: see config/README.md"
+
+
+def _names_of_keys(schema: Any) -> set[str]:
+    """Return the names of all keys that a schema has at any depth."""
+    if isinstance(schema, list):
+        return set().union(*map(_names_of_keys, schema))
+    if not isinstance(schema, Mapping):
+        return set()
+    named = schema.get("properties", {})
+    return set(named).union(*map(_names_of_keys, schema.values()), *map(_names_of_keys, named.values()))
 
 
 def _number(value: Any) -> str | None:

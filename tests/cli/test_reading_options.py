@@ -93,6 +93,23 @@ def test_a_model_takes_the_channels_that_it_was_fitted_on(tmp_path: Path) -> Non
     assert f"--channels 1,2: the references of {tmp_path / 'model.pt'} were read with --channels 2,1" in said_of_other
 
 
+def test_a_range_that_the_references_had_not_is_warned_of(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", CELLS)
+    run("fit", tmp_path / "a.tif", "-o", tmp_path / "ranged.pt", "--range", "0,1000")
+    run("fit", tmp_path / "a.tif", "-o", tmp_path / "plain.pt")
+    for model, options, expected in (
+        ("ranged", ["--range", "auto"], "--range auto: the references of {} were read with --range 0,1000"),
+        ("plain", ["--range", "0,1000"], "--range 0,1000: the references of {} were read with --range auto"),
+        ("plain", ["--nodata", "7"], "--nodata 7: the references of {} were read without --nodata"),
+        ("plain", ["--range", "auto"], ""),
+    ):
+        arguments = ["segment", tmp_path / "a.tif", "-o", tmp_path / "out", "--model", tmp_path / f"{model}.pt"]
+        result = CliRunner().invoke(main_group, [*map(str, arguments), *options])
+        assert result.exit_code == 0, result.output
+        assert expected.format(tmp_path / f"{model}.pt") in result.stderr
+        assert ("references" in result.stderr) == bool(expected)
+
+
 def test_eight_bits_are_as_they_were(tmp_path: Path) -> None:
     Image.fromarray((CELLS // 4).astype(np.uint8)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").dtype == np.uint8

@@ -110,6 +110,11 @@ def test_whole_and_decimal_numbers_are_the_same_setting() -> None:
         ("training/momentum", 1.5, "training/momentum"),
         ("training/iterations", 2.5, "training/iterations"),
         ("trainin", {}, "config: top level: there is no key 'trainin' here: write 'training' if you mean that, or see"),
+        (
+            "panels",
+            {"p": {"dataset": "mosaic", "imges": []}},
+            "config: panels/p: there is no key 'imges' here: write 'images'",
+        ),
         ("device", "gpu", "device.*auto.*cpu.*cuda"),
         ("seeds", [], "seeds"),
         ("seeds", [1, 1], "seeds"),
