@@ -218,6 +218,7 @@ def test_earlier_part_of_another_file_does_no_harm(mirror: Mirror, tmp_path: Pat
     assert_only(tmp_path / "a.tgz")
 
 
+@pytest.mark.slow
 def test_a_killed_download_is_resumed_and_never_under_the_final_name(mirror: Mirror, tmp_path: Path) -> None:
     url = mirror.url("a", stall, send_range())
     command = ["fetch", "bsd500", "--url", url, "--sha256", SHA256, "--output", str(tmp_path / "a.tgz")]

@@ -182,6 +182,7 @@ def test_the_speed_of_this_machine_is_measured() -> None:
     assert 0.1 < measure_gflops() < math.inf
 
 
+@pytest.mark.slow
 def test_the_workflow_says_it_before_its_first_job(finished: Workflow, tmp_path: Path) -> None:
     shutil.copytree(finished.directory, tmp_path, dirs_exist_ok=True)
     config = {**finished.config, "methods": {**finished.config["methods"], "fsf-2": {"scheme": "fsf", "mu": 2}}}

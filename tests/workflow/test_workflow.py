@@ -34,6 +34,7 @@ def test_odd_names_and_batches_go_through_every_rule(tmp_path: Path) -> None:
     assert not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.slow
 def test_pictures_alone_end_with_panels_and_a_report(tmp_path: Path) -> None:
     pictures = write_dataset(tmp_path / "data", ["a", "b"])
     del pictures["annotations"]
@@ -87,6 +88,7 @@ def test_results_that_cannot_be_written_are_one_sentence(finished: Workflow, tmp
     assert (tmp_path / "file").read_text(encoding="utf-8") == "not a folder"
 
 
+@pytest.mark.slow
 def test_waiting_jobs_are_looked_at_only_when_a_job_ends(tmp_path: Path) -> None:
     """Not once a second for each job that ever ended, as Snakemake does by itself."""
     config = {
