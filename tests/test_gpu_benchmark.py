@@ -16,6 +16,8 @@ from PIL import Image
 
 from dynseg.datasets.preparing import prepare
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[1]
 NEEDED = ("torch", "numpy", "h5py", "pillow")
 DOCUMENTS = ("benchmarks/README.md", "docs/reproduction.md")

@@ -19,6 +19,7 @@ def test_a_plain_dry_run_plans_the_paper(tmp_path: Path) -> None:
     assert "table" in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_odd_names_and_batches_go_through_every_rule(tmp_path: Path) -> None:
     names = ["with space", "quote'n\"quote", "semi;colon", "$HOME {x}", "größe-写真", "new\nline"]
     config = {
