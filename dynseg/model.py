@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dynseg import __version__
 from dynseg.errors import UserError
 from dynseg.io.files import written_aside
+from dynseg.io.images import Reading
 from dynseg.methods.cnn import CnnParameters
 from dynseg.parameters import make_parameters
 from dynseg.training.network import SegmentationNetwork
@@ -118,8 +119,8 @@ def load_model(path: str | Path) -> Model:
         raise UserError(f"{path} doesn't exist: give a model that `dynseg fit` made")
     try:
         return _model(torch.load(path, map_location="cpu", weights_only=True))
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     except Exception as error:
         # Broken or foreign files make the reader raise almost anything.
         raise UserError(f"{path} isn't a model that `dynseg fit` made: make it again") from error
@@ -131,4 +132,7 @@ def _model(content: Any) -> Model:
     parameters = make_parameters(CnnParameters, content["parameters"])
     network = SegmentationNetwork(parameters.components, parameters.channels, int(content.get("bands", 3)))
     network.load_state_dict(content["weights"])
-    return Model(network, parameters, int(content["max_size"]), dict(content["facts"]), {})
+    model = Model(network, parameters, int(content["max_size"]), dict(content["facts"]), {})
+    # Of a later version there may be options that this one can't follow.
+    Reading.from_texts(**model.read_as)
+    return model

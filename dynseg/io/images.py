@@ -537,6 +537,7 @@ def _scaled(planes: Planes, value_range: ValueRange, channels: Sequence[int] | N
         planes.note,
         f"{count} channel{'s' * (count != 1)}{_in_brackets(planes.channel_names)}" if is_told else "",
         say_ranges(ranges),
+        _say_beyond(values[valid], value_range),
         _say_missing(planes, valid),
     ]
     note = ", ".join(filter(None, notes))
@@ -552,6 +553,14 @@ def _as_it_is(planes: Planes) -> Picture:
 
 def _unless_undeclared(planes: Planes, valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     return valid if planes.no_data or planes.inside is not None else None
+
+
+def _say_beyond(values: NDArray[Any], value_range: ValueRange) -> str:
+    # A black or white frame of a series is no error; of a photograph the range may be a slip.
+    if not isinstance(value_range, tuple) or values.size == 0:
+        return ""
+    low, high = value_range
+    return "all pixels below" if values.max() <= low else "all pixels above" if values.min() >= high else ""
 
 
 def _say_missing(planes: Planes, valid: NDArray[np.bool_]) -> str:

@@ -1,5 +1,6 @@
 """`--channels`, `--range` and `--plane`, through `dynseg segment` and `dynseg fit`."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 import dynseg
 from dynseg.cli import main_group
 from dynseg.errors import UserError
-from dynseg.io.images import parse_channels, parse_plane, read_image
+from dynseg.io.images import Reading, parse_channels, parse_plane, read_image
 from dynseg.io.label_maps import read_attributes
 from dynseg.io.value_range import parse_value_range
 
@@ -108,6 +109,25 @@ def test_a_range_that_the_references_had_not_is_warned_of(tmp_path: Path) -> Non
         assert result.exit_code == 0, result.output
         assert expected.format(tmp_path / f"{model}.pt") in result.stderr
         assert ("references" in result.stderr) == bool(expected)
+
+
+@pytest.mark.parametrize("fact", ["--colour", "--channels"])
+def test_a_model_with_options_that_cannot_be_followed_is_refused(tmp_path: Path, fact: str) -> None:
+    model = dynseg.fit([np.eye(16)], iterations=2, device="cpu")
+    dynseg.save_model(dataclasses.replace(model, facts=model.facts | {fact: "x,,"}), tmp_path / "later.pt")
+    with pytest.raises(UserError, match=r"later\.pt(: the channels 'x,,' aren't known| isn't a model)"):
+        dynseg.load_model(tmp_path / "later.pt")
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [("0,50", "all pixels above"), ("2000,3000", "all pixels below"), ("0,200", "")],
+)
+def test_a_range_without_any_of_the_values_is_told(tmp_path: Path, text: str, note: str) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", CELLS)
+    said = Reading.from_texts(range=text).read(tmp_path / "a.tif").note
+    assert ("all pixels" in said) == bool(note)
+    assert note in said
 
 
 def test_eight_bits_are_as_they_were(tmp_path: Path) -> None:
